@@ -1,0 +1,123 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/trailbell/trailbell/internal/lease"
+	"github.com/trailbell/trailbell/internal/natsserver/natstest"
+	"github.com/trailbell/trailbell/internal/streams"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var timing = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 250 * time.Millisecond, Dead: 500 * time.Millisecond}
+
+const patience = 20 * time.Second
+
+func bucket(t *testing.T, js jetstream.JetStream) jetstream.KeyValue {
+	t.Helper()
+	kv, err := lease.Open(t.Context(), js, streams.LeaseBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}
+
+func receive[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("%s did not happen", what)
+		panic("unreachable")
+	}
+}
+
+// work reports its start and its end.
+type work struct {
+	started chan string
+	ended   chan string
+}
+
+func (w work) as(name string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		w.started <- name
+		<-ctx.Done()
+		w.ended <- name
+		return ctx.Err()
+	}
+}
+
+func newWork() work { return work{make(chan string, 8), make(chan string, 8)} }
+
+func TestOneWorksAndTheOtherTakesOverWhenItStops(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	kv := bucket(t, js)
+	w := newWork()
+	ctxA, stopA := context.WithCancel(t.Context())
+	ctxB, stopB := context.WithCancel(t.Context())
+	doneA, doneB := make(chan error, 1), make(chan error, 1)
+	go func() { doneA <- lease.New(kv, "x", "a", timing, natstest.Quiet, nil).Run(ctxA, w.as("a")) }()
+	if got := receive(t, w.started, "the start of a"); got != "a" {
+		t.Fatalf("%s started", got)
+	}
+	go func() { doneB <- lease.New(kv, "x", "b", timing, natstest.Quiet, nil).Run(ctxB, w.as("b")) }()
+	select {
+	case got := <-w.started:
+		t.Fatalf("%s started while a held the lease", got)
+	case <-time.After(3 * timing.Dead):
+	}
+	stopA()
+	receive(t, doneA, "the end of a")
+	if got := receive(t, w.started, "the start of b"); got != "b" {
+		t.Fatalf("%s started", got)
+	}
+	stopB()
+	receive(t, doneB, "the end of b")
+}
+
+func TestAHolderThatIsCutOffStopsBeforeAnotherStarts(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	ncA, jsA := natstest.Connect(t, s)
+	_, jsB := natstest.Connect(t, s)
+	w := newWork()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	go func() { done <- lease.New(bucket(t, jsA), "x", "a", timing, natstest.Quiet, nil).Run(ctx, w.as("a")) }()
+	receive(t, w.started, "the start of a")
+	go func() { done <- lease.New(bucket(t, jsB), "x", "b", timing, natstest.Quiet, nil).Run(ctx, w.as("b")) }()
+	ncA.Close()
+	if got := receive(t, w.ended, "the end of a"); got != "a" {
+		t.Fatalf("%s ended", got)
+	}
+	select {
+	case got := <-w.started:
+		t.Fatalf("%s started before a had been stopped for long enough", got)
+	default:
+	}
+	if got := receive(t, w.started, "the start of b"); got != "b" {
+		t.Fatalf("%s started", got)
+	}
+	stop()
+	receive(t, done, "an end")
+	receive(t, done, "an end")
+}
+
+func TestWorkThatFailsEndsRunWithItsError(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	broken := errors.New("broken")
+	err := lease.New(bucket(t, js), "x", "a", timing, natstest.Quiet, nil).
+		Run(t.Context(), func(context.Context) error { return broken })
+	if !errors.Is(err, broken) {
+		t.Errorf("Run returned %v, want the error of the work", err)
+	}
+}

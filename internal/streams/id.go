@@ -1,0 +1,62 @@
+package streams
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+)
+
+// ObjectID is the message id of an object reference: a hash of bucket and key.
+// The etag is not part of it, since one kind of notification has none and some
+// servers give none.
+func ObjectID(bucket, key string) string { return hash(bucket, key) }
+
+// BatchID is the message id of a slice, in BATCHES and in EVENTS: the object,
+// and which bytes of it. A running number would not do: with another batch
+// size it would call other content a duplicate.
+func BatchID(object string, offset uint64, size uint32) string {
+	return object + "#" + strconv.FormatUint(offset, 10) + "+" + strconv.FormatUint(uint64(size), 10)
+}
+
+// MatchesID is the message id of the matches of one event batch for one
+// partition. The rule set is part of it: a batch that is matched again with
+// other rules has other matches.
+func MatchesID(batch, rules string, partition int) string {
+	return batch + "/" + rules + "/" + strconv.Itoa(partition)
+}
+
+// DeadID is the message id of a dead letter. Detail tells apart the letters
+// that one input caused; it is empty for the input itself.
+func DeadID(stage, stream string, sequence uint64, detail string) string {
+	id := stage + "/" + stream + "/" + strconv.FormatUint(sequence, 10)
+	if detail != "" {
+		id += "/" + detail
+	}
+	return id
+}
+
+// GroupID names a group of a correlation: a hash of the correlation's id and
+// the values of its group-by fields.
+func GroupID(correlation string, group []string) string {
+	return hash(append([]string{correlation}, group...)...)
+}
+
+// Partition says which partition a group belongs to.
+func Partition(group string, partitions int) int {
+	sum := sha256.Sum256([]byte(group))
+	return (int(sum[0])<<8 | int(sum[1])) % partitions
+}
+
+// hash is 128 bits of SHA-256 over the parts, each with its length in front so
+// that no two lists of parts run together, as 32 hexadecimal digits.
+func hash(parts ...string) string {
+	h := sha256.New()
+	var b []byte
+	for _, p := range parts {
+		b = strconv.AppendInt(b[:0], int64(len(p)), 10)
+		b = append(b, ':')
+		b = append(b, p...)
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,121 @@
+package streams_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"pgregory.net/rapid"
+
+	"github.com/trailbell/trailbell/internal/natsserver/natstest"
+	"github.com/trailbell/trailbell/internal/streams"
+)
+
+func TestToken(t *testing.T) {
+	for in, want := range map[string]string{
+		"":             "none",
+		"eu-west-1":    "eu-west-1",
+		"111122223333": "111122223333",
+		"-":            "-",
+		"my.trail":     "my-trail-",
+		"Upper":        "upper-",
+		"*":            "--",
+		">":            "--",
+		"a b":          "a-b-",
+	} {
+		got := streams.Token(in)
+		if got != want && !(strings.HasSuffix(want, "-") && strings.HasPrefix(got, want) && len(got) == len(want)+6) {
+			t.Errorf("Token(%q) = %q, want %q and six digits of a hash", in, got, want)
+		}
+	}
+}
+
+func TestTokensAreSafeAndDistinct(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.String().Draw(t, "a"), rapid.String().Draw(t, "b")
+		ta, tb := streams.Token(a), streams.Token(b)
+		if ta == "" || len(ta) > 48 || strings.ContainsAny(ta, ".*> \t\r\n") {
+			t.Fatalf("Token(%q) = %q is no subject token", a, ta)
+		}
+		if a != b && ta == tb && a != "" && b != "" {
+			t.Fatalf("%q and %q have the same token %q", a, b, ta)
+		}
+	})
+}
+
+func TestIDsTellTheirPartsApart(t *testing.T) {
+	if streams.ObjectID("a", "b/c") == streams.ObjectID("a/b", "c") || streams.ObjectID("ab", "c") == streams.ObjectID("a", "bc") {
+		t.Error("two objects have one id")
+	}
+	if streams.GroupID("c", []string{"a", "b"}) == streams.GroupID("c", []string{"ab"}) {
+		t.Error("two groups have one id")
+	}
+}
+
+func TestEnsureMayBeCalledBySeveralAtOnce(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	var wg sync.WaitGroup
+	for range 5 {
+		_, js := natstest.Connect(t, s)
+		wg.Go(func() {
+			if err := streams.Ensure(t.Context(), js, natstest.Limits(), false); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestEnsureRefusesAStreamOfSomebodyElse(t *testing.T) {
+	for name, c := range map[string]struct {
+		config jetstream.StreamConfig
+		limits streams.Limits
+		want   string
+	}{
+		"other subjects":   {jetstream.StreamConfig{Name: streams.Keys, Subjects: []string{"doors.>"}}, natstest.Limits(), "its subjects are"},
+		"other retention":  {jetstream.StreamConfig{Name: streams.Keys, Subjects: []string{"trailbell.keys.>"}}, natstest.Limits(), "its retention is"},
+		"other partitions": {limits: func() streams.Limits { l := natstest.Limits(); l.Partitions = 8; return l }(), want: "it has 16 partitions, not 8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := natstest.Start(t, natstest.Limits())
+			_, js := natstest.Connect(t, s)
+			if c.config.Name != "" {
+				if err := js.DeleteStream(t.Context(), c.config.Name); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := js.CreateStream(t.Context(), c.config); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := streams.Ensure(t.Context(), js, c.limits, false)
+			var incompatible *streams.IncompatibleError
+			if !errors.As(err, &incompatible) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Ensure returned %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestEnsureChangesLimitsOnlyForAnAdoptedServer(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	larger := natstest.Limits()
+	larger.Events *= 2
+	for _, c := range []struct {
+		adopt bool
+		want  int64
+	}{{false, natstest.Limits().Events}, {true, larger.Events}} {
+		if err := streams.Ensure(t.Context(), js, larger, c.adopt); err != nil {
+			t.Fatal(err)
+		}
+		st, err := js.Stream(t.Context(), streams.Events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := st.CachedInfo().Config.MaxBytes; got != c.want {
+			t.Errorf("adopt %v: EVENTS keeps %d bytes, want %d", c.adopt, got, c.want)
+		}
+	}
+}
