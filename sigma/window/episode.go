@@ -1,0 +1,77 @@
+package window
+
+import "iter"
+
+// Episode is a maximal run of consecutive events of a group at which the
+// condition holds, with the events of their windows. It is a view of its
+// group, valid until the group is changed.
+type Episode struct {
+	group *Group
+	// Contributing events are [start, end), holding ones [held, end).
+	start, held, end int
+	// Open says that no later event of the group fails to hold.
+	Open bool
+}
+
+// Len returns the number of contributing events.
+func (e Episode) Len() int { return e.end - e.start }
+
+// First returns the earliest contributing event.
+func (e Episode) First() Event { return e.group.entries[e.start].Event }
+
+// FirstHeld returns the first event at which the condition holds.
+func (e Episode) FirstHeld() Event { return e.group.entries[e.held].Event }
+
+// Last returns the last event at which the condition holds, which is also the
+// last contributing one.
+func (e Episode) Last() Event { return e.group.entries[e.end-1].Event }
+
+// Event returns the contributing event number i in order, counted from 0. It
+// panics if i is not below Len.
+func (e Episode) Event(i int) Event {
+	if i < 0 || i >= e.Len() {
+		panic("window: event out of the episode")
+	}
+	return e.group.entries[e.start+i].Event
+}
+
+// Events returns the contributing events in order.
+func (e Episode) Events() iter.Seq[Event] { return e.group.between(e.start, e.end) }
+
+// Holding returns the events at which the condition holds, in order.
+func (e Episode) Holding() iter.Seq[Event] { return e.group.between(e.held, e.end) }
+
+// Anchor returns the holding event that arrived first: the one that the
+// episode was first known by.
+func (e Episode) Anchor() Event {
+	anchor := e.FirstHeld()
+	for n := range e.Holding() {
+		if n.Arrival(anchor) < 0 {
+			anchor = n
+		}
+	}
+	return anchor
+}
+
+// Episodes returns the episodes of the group in order. Their runs do not
+// overlap; their contributing events may.
+func (g *Group) Episodes() iter.Seq[Episode] {
+	return func(yield func(Episode) bool) {
+		for i := 0; i < len(g.entries); {
+			if !g.entries[i].holds {
+				i++
+				continue
+			}
+			held := i
+			for g.entries[i].gap != gapBroke && i+1 < len(g.entries) && g.entries[i+1].holds {
+				i++
+			}
+			open := i == len(g.entries)-1 && g.entries[i].gap != gapBroke
+			i++
+			start := g.start(g.entries[held].Time, held)
+			if !yield(Episode{group: g, start: start, held: held, end: i, Open: open}) {
+				return
+			}
+		}
+	}
+}

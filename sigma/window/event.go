@@ -1,0 +1,47 @@
+package window
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Event is one record that matches the correlation of a group.
+type Event struct {
+	// Time is the record's eventTime in milliseconds since the Unix epoch.
+	Time int64
+	// ID is the identity of the record. Two events with one ID are one event.
+	ID string
+	// Seq is the position in the log that the event came with, ascending in
+	// the order of arrival. Several events of one position differ in Index.
+	Seq   uint64
+	Index uint32
+	// Stored is when the log stored the event, in milliseconds since the Unix
+	// epoch. Only forgetting looks at it.
+	Stored int64
+	// Evidence says where the record can be read again.
+	Evidence Ref
+}
+
+// Ref names a record by the sequence of its event batch and its position in
+// the columns of this batch.
+type Ref struct {
+	Sequence uint64
+	Record   uint32
+}
+
+// Compare orders events as correlations see them: by time, then by identity.
+func (e Event) Compare(o Event) int {
+	if c := cmp.Compare(e.Time, o.Time); c != 0 {
+		return c
+	}
+	return strings.Compare(e.ID, o.ID)
+}
+
+// Arrival orders events as they arrived: by position in the log, then by
+// position in the message.
+func (e Event) Arrival(o Event) int {
+	if c := cmp.Compare(e.Seq, o.Seq); c != 0 {
+		return c
+	}
+	return cmp.Compare(e.Index, o.Index)
+}

@@ -1,0 +1,263 @@
+package window_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/trailbell/trailbell/sigma/window"
+)
+
+const second = int64(1000)
+
+func moreThan(n int) func(int) bool { return func(count int) bool { return count > n } }
+
+// at makes an event at a number of seconds, stored when it happened.
+func at(seconds int64, id string) window.Event {
+	return window.Event{Time: seconds * second, ID: id, Stored: seconds * second}
+}
+
+// deliver inserts the events in the given order, numbering them by arrival.
+func deliver(g *window.Group, events ...window.Event) {
+	for i, e := range events {
+		if e.Seq == 0 {
+			e.Seq = g.Newest() + 1
+		}
+		e.Index = uint32(i)
+		g.Insert(e)
+	}
+}
+
+func TestGroup(t *testing.T) {
+	tests := []struct {
+		name     string
+		timespan int64
+		holds    func(int) bool
+		events   []window.Event
+		want     []episode
+	}{
+		{
+			name: "no event, no episode", timespan: 360 * second, holds: moreThan(4),
+		},
+		{
+			name: "four failures are not more than four", timespan: 360 * second, holds: moreThan(4),
+			events: []window.Event{at(0, "a"), at(1, "b"), at(2, "c"), at(3, "d")},
+		},
+		{
+			name: "the fifth failure fires", timespan: 360 * second, holds: moreThan(4),
+			events: []window.Event{at(0, "a"), at(1, "b"), at(2, "c"), at(3, "d"), at(4, "e")},
+			want:   []episode{{First: 0, Last: 4 * second, Events: []string{"a", "b", "c", "d", "e"}, Holding: []string{"e"}, Open: true}},
+		},
+		{
+			name: "359 s apart is inside 360 s", timespan: 360 * second, holds: moreThan(1),
+			events: []window.Event{at(0, "a"), at(359, "b")},
+			want:   []episode{{First: 0, Last: 359 * second, Events: []string{"a", "b"}, Holding: []string{"b"}, Open: true}},
+		},
+		{
+			name: "360 s apart is inside 360 s", timespan: 360 * second, holds: moreThan(1),
+			events: []window.Event{at(0, "a"), at(360, "b")},
+			want:   []episode{{First: 0, Last: 360 * second, Events: []string{"a", "b"}, Holding: []string{"b"}, Open: true}},
+		},
+		{
+			name: "361 s apart is not inside 360 s", timespan: 360 * second, holds: moreThan(1),
+			events: []window.Event{at(0, "a"), at(361, "b")},
+		},
+		{
+			name: "of two at one time the later in order sees the earlier", timespan: 10 * second, holds: moreThan(1),
+			events: []window.Event{at(5, "b"), at(5, "a")},
+			want:   []episode{{First: 5 * second, Last: 5 * second, Events: []string{"a", "b"}, Holding: []string{"b"}, Open: true}},
+		},
+		{
+			name: "one event six times counts once", timespan: 10 * second, holds: moreThan(1),
+			events: []window.Event{at(5, "a"), at(5, "a"), at(5, "a"), at(5, "a"), at(5, "a"), at(5, "a")},
+		},
+		{
+			name: "the earliest time of an identity is its time", timespan: 10 * second, holds: moreThan(1),
+			events: []window.Event{at(100, "a"), at(0, "b"), at(50, "a"), at(5, "a"), at(70, "a")},
+			want:   []episode{{First: 0, Last: 5 * second, Events: []string{"b", "a"}, Holding: []string{"a"}, Open: true}},
+		},
+		{
+			name: "an event that does not hold ends the episode", timespan: 10 * second, holds: moreThan(1),
+			events: []window.Event{at(0, "a"), at(1, "b"), at(100, "c")},
+			want:   []episode{{First: 0, Last: 1 * second, Events: []string{"a", "b"}, Holding: []string{"b"}}},
+		},
+		{
+			name: "two episodes may share contributing events", timespan: 10 * second, holds: moreThan(2),
+			events: []window.Event{at(0, "a"), at(1, "b"), at(2, "c"), at(12, "d"), at(12, "e")},
+			want: []episode{
+				{First: 0, Last: 2 * second, Events: []string{"a", "b", "c"}, Holding: []string{"c"}},
+				{First: 2 * second, Last: 12 * second, Events: []string{"c", "d", "e"}, Holding: []string{"e"}, Open: true},
+			},
+		},
+		{
+			name: "a late event joins two episodes", timespan: 10 * second, holds: moreThan(2),
+			events: []window.Event{at(0, "a"), at(1, "b"), at(2, "c"), at(12, "d"), at(12, "e"), at(3, "late")},
+			want: []episode{
+				{First: 0, Last: 12 * second, Events: []string{"a", "b", "c", "late", "d", "e"}, Holding: []string{"c", "late", "d", "e"}, Open: true},
+			},
+		},
+		{
+			name: "with eq a late event divides an episode", timespan: 10 * second, holds: func(n int) bool { return n == 1 },
+			events: []window.Event{at(0, "a"), at(20, "b"), at(40, "c"), at(21, "late")},
+			want: []episode{
+				{First: 0, Last: 20 * second, Events: []string{"a", "b"}, Holding: []string{"a", "b"}},
+				{First: 40 * second, Last: 40 * second, Events: []string{"c"}, Holding: []string{"c"}, Open: true},
+			},
+		},
+		{
+			name: "an absurd time does not disturb the others", timespan: 10 * second, holds: moreThan(1),
+			events: []window.Event{at(-62135596800, "year 1"), at(253402300799, "year 9999"), at(0, "a"), at(1, "b")},
+			want:   []episode{{First: 0, Last: 1 * second, Events: []string{"a", "b"}, Holding: []string{"b"}}},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := window.New(tt.timespan, tt.holds)
+			deliver(g, tt.events...)
+			if diff := cmp.Diff(tt.want, episodes(g)); diff != "" {
+				t.Errorf("episodes (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.want, oracle(tt.timespan, tt.holds, tt.events)); diff != "" {
+				t.Errorf("the oracle disagrees (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestInsertReportsChange(t *testing.T) {
+	g := window.New(10*second, moreThan(1))
+	steps := []struct {
+		why  string
+		e    window.Event
+		want bool
+	}{
+		{"a new event", at(5, "a"), true},
+		{"the same again", at(5, "a"), false},
+		{"the same with a later time", at(6, "a"), false},
+		{"the same with an earlier time", at(4, "a"), true},
+	}
+	for _, s := range steps {
+		if got := g.Insert(s.e); got != s.want {
+			t.Errorf("%s: Insert = %v, want %v", s.why, got, s.want)
+		}
+	}
+	if g.Len() != 1 {
+		t.Errorf("Len = %d, want 1", g.Len())
+	}
+}
+
+func TestDirty(t *testing.T) {
+	tests := []struct {
+		name   string
+		before []window.Event
+		e      window.Event
+		want   bool
+	}{
+		{"a lone event", nil, at(0, "a"), false},
+		{"an event that makes a window hold", []window.Event{at(0, "a")}, at(1, "b"), true},
+		{"an event that ends an episode", []window.Event{at(0, "a"), at(1, "b")}, at(50, "c"), true},
+		{"an event far behind an episode that has ended", []window.Event{at(0, "a"), at(1, "b"), at(50, "c")}, at(90, "d"), false},
+		{"an event far before an episode", []window.Event{at(0, "a"), at(1, "b")}, at(-50, "c"), false},
+		{"an event that contributes only", []window.Event{at(0, "a"), at(1, "b")}, at(-1, "c"), true},
+		{"a repeat", []window.Event{at(0, "a"), at(1, "b")}, at(1, "b"), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := window.New(10*second, moreThan(1))
+			deliver(g, tt.before...)
+			g.Settle()
+			g.Insert(tt.e)
+			if g.Dirty() != tt.want {
+				t.Errorf("Dirty = %v, want %v", g.Dirty(), tt.want)
+			}
+		})
+	}
+}
+
+func TestAnchorIsTheHoldingEventThatArrivedFirst(t *testing.T) {
+	g := window.New(10*second, moreThan(1))
+	deliver(g, at(0, "a"), at(3, "late in order, early to arrive"), at(1, "b"), at(2, "c"))
+	for e := range g.Episodes() {
+		if got := e.Anchor().ID; got != "late in order, early to arrive" {
+			t.Errorf("anchor = %q", got)
+		}
+	}
+}
+
+func TestForget(t *testing.T) {
+	// Stored is given apart from Time here: forgetting looks at nothing else.
+	stored := func(e window.Event, s int64) window.Event { e.Stored = s * second; return e }
+
+	t.Run("what was stored before the cutoff goes", func(t *testing.T) {
+		g := window.New(10*second, moreThan(1))
+		deliver(g, stored(at(0, "a"), 100), stored(at(1, "b"), 99), stored(at(2, "c"), 101))
+		g.Forget(100 * second)
+		if diff := cmp.Diff([]string{"a", "c"}, ids(g.Events())); diff != "" {
+			t.Errorf("remembered (-want +got):\n%s", diff)
+		}
+		if g.Has("b") || !g.Has("a") {
+			t.Errorf("Has(b), Has(a) = %v, %v", g.Has("b"), g.Has("a"))
+		}
+		if g.Oldest() != 100*second {
+			t.Errorf("Oldest = %d, want %d", g.Oldest(), 100*second)
+		}
+	})
+	t.Run("a repeat renews how long an event is remembered", func(t *testing.T) {
+		g := window.New(10*second, moreThan(1))
+		deliver(g, stored(at(0, "a"), 50), stored(at(0, "a"), 100))
+		g.Forget(100 * second)
+		if !g.Has("a") {
+			t.Error("a was forgotten")
+		}
+	})
+	t.Run("an event keeps what it saw of the forgotten", func(t *testing.T) {
+		g := window.New(10*second, moreThan(1))
+		deliver(g, stored(at(0, "a"), 50), stored(at(1, "b"), 100))
+		g.Forget(100 * second)
+		want := []episode{{First: 1 * second, Last: 1 * second, Events: []string{"b"}, Holding: []string{"b"}, Open: true}}
+		if diff := cmp.Diff(want, episodes(g)); diff != "" {
+			t.Errorf("episodes (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("an episode that ended stays so when the event that ended it is forgotten", func(t *testing.T) {
+		g := window.New(10*second, moreThan(1))
+		deliver(g, stored(at(50, "end"), 50), stored(at(0, "a"), 100), stored(at(1, "b"), 100))
+		g.Forget(100 * second)
+		for e := range g.Episodes() {
+			if e.Open {
+				t.Error("the episode opened again")
+			}
+		}
+	})
+	t.Run("two runs stay two when what stood between them is forgotten", func(t *testing.T) {
+		g := window.New(10*second, moreThan(1))
+		deliver(g,
+			stored(at(0, "a"), 100), stored(at(1, "b"), 100),
+			stored(at(50, "between"), 50), stored(at(51, "c"), 100))
+		g.Forget(100 * second)
+		if got := len(episodes(g)); got != 2 {
+			t.Errorf("%d episodes, want 2", got)
+		}
+	})
+	t.Run("a late event does not interrupt a run because of what is forgotten", func(t *testing.T) {
+		g := window.New(10*second, moreThan(2))
+		deliver(g,
+			stored(at(0, "a"), 50), stored(at(1, "b"), 50),
+			stored(at(2, "c"), 100), stored(at(4, "d"), 100))
+		g.Forget(100 * second)
+		deliver(g, stored(at(3, "late"), 101))
+		want := []episode{{First: 2 * second, Last: 4 * second, Events: []string{"c", "late", "d"}, Holding: []string{"c", "late", "d"}, Open: true}}
+		if diff := cmp.Diff(want, episodes(g)); diff != "" {
+			t.Errorf("episodes (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("an identity that is forgotten and arrives again is not counted twice", func(t *testing.T) {
+		g := window.New(10*second, moreThan(2))
+		deliver(g, stored(at(0, "a"), 50), stored(at(1, "b"), 100))
+		g.Forget(100 * second)
+		deliver(g, stored(at(0, "a"), 101))
+		if got := episodes(g); got != nil {
+			t.Errorf("two events made an episode of more than two: %+v", got)
+		}
+	})
+}
