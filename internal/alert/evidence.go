@@ -1,0 +1,67 @@
+package alert
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+)
+
+// Limits of what an alert carries.
+const (
+	MaxRecords     = 20
+	MaxRecordBytes = 256 << 10 // of all records together
+	MaxEventIDs    = 10_000
+	// MaxEventIDBytes bounds the identities together, since that of a record
+	// without an eventID is as long as the key of its object.
+	MaxEventIDBytes = 1 << 20
+)
+
+// AddRecord adds a record as evidence, with the object that it came from. It
+// reports false, and adds nothing, if the record would exceed a limit or is
+// not valid JSON. The record is copied; bytes that are not UTF-8 become U+FFFD,
+// so that an alert can be read by anything that reads JSON.
+func (a *Alert) AddRecord(record []byte, from Object) bool {
+	record = bytes.ToValidUTF8(record, []byte("\uFFFD"))
+	size := len(record)
+	for _, r := range a.Records {
+		size += len(r)
+	}
+	if len(a.Records) >= MaxRecords || size > MaxRecordBytes || !json.Valid(record) {
+		return false
+	}
+	a.Records = append(a.Records, record)
+	if !slices.Contains(a.Objects, from) {
+		a.Objects = append(a.Objects, from)
+	}
+	return true
+}
+
+// ClipEventIDs returns the identities that an alert lists of all in order: all
+// of them if there are at most limit and at most MaxEventIDBytes, else as many
+// of the first and of the last as fit, half and half. Both ends tell most: how
+// it began, and how it stands. Clipping what has been clipped changes nothing.
+func ClipEventIDs(all []string, limit int) []string {
+	size := 0
+	for _, id := range all {
+		size += len(id)
+	}
+	if len(all) <= limit && size <= MaxEventIDBytes {
+		return all
+	}
+	head, tail, size := 0, len(all), 0
+	for n := 0; n < limit && head < tail; n++ {
+		next := all[head]
+		if n%2 == 1 {
+			next = all[tail-1]
+		}
+		if size += len(next); size > MaxEventIDBytes {
+			break
+		}
+		if n%2 == 1 {
+			tail--
+		} else {
+			head++
+		}
+	}
+	return append(slices.Clone(all[:head]), all[tail:]...)
+}
