@@ -1,0 +1,282 @@
+package sigma
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Expr is the syntax tree of a condition: And, Or, Not, Ref or Of. Its String
+// is a condition that parses to the same tree.
+type Expr interface {
+	fmt.Stringer
+	isExpr()
+}
+
+// And holds when all of its operands hold; it has at least two.
+type And []Expr
+
+// Or holds when any of its operands holds; it has at least two.
+type Or []Expr
+
+// Not holds when its operand does not.
+type Not struct{ X Expr }
+
+// Ref holds when the detection of that name holds.
+type Ref struct{ Name string }
+
+// Of is "1 of", "any of" or "all of" a number of detections.
+type Of struct {
+	All bool
+	// Pattern as written: "them" or a name with '*'.
+	Pattern string
+	// Names are the detections that the pattern stands for, in the order of
+	// the rule; never empty.
+	Names []string
+}
+
+func (And) isExpr() {}
+func (Or) isExpr()  {}
+func (Not) isExpr() {}
+func (Ref) isExpr() {}
+func (Of) isExpr()  {}
+
+func (e And) String() string { return joinExprs(e, " and ") }
+func (e Or) String() string  { return joinExprs(e, " or ") }
+func (e Not) String() string { return "not " + operand(e.X) }
+func (e Ref) String() string { return e.Name }
+
+func (e Of) String() string {
+	if e.All {
+		return "all of " + e.Pattern
+	}
+	return "1 of " + e.Pattern
+}
+
+func joinExprs(operands []Expr, separator string) string {
+	parts := make([]string, len(operands))
+	for i, x := range operands {
+		parts[i] = operand(x)
+	}
+	return strings.Join(parts, separator)
+}
+
+func operand(x Expr) string {
+	switch x.(type) {
+	case And, Or:
+		return "(" + x.String() + ")"
+	}
+	return x.String()
+}
+
+// maxConditionDepth bounds the recursion over parentheses and "not".
+const maxConditionDepth = 100
+
+const noPipe = `"|" is not part of Sigma 2 conditions; write a correlation document to count events`
+
+// conditionError is a syntax error at a byte offset of a condition.
+type conditionError struct {
+	offset int
+	msg    string
+}
+
+func (e *conditionError) Error() string { return e.msg }
+
+// parseCondition parses a condition over detections of the given names. The
+// grammar, least binding first:
+//
+//	or   = and { "or" and }
+//	and  = not { "and" not }
+//	not  = "not" not | "(" or ")" | ("1" | "any" | "all") "of" pattern | name
+//
+// Keywords are read in any case.
+func parseCondition(text string, names []string) (Expr, error) {
+	p := conditionParser{tokens: lexCondition(text), names: names}
+	if p.peek().text == "" {
+		return nil, &conditionError{0, `the condition is empty; write the name of a detection, as in "condition: selection"`}
+	}
+	x, err := p.or(0)
+	if err != nil {
+		return nil, err
+	}
+	if t := p.peek(); t.text != "" {
+		switch t.text {
+		case ")":
+			return nil, &conditionError{t.offset, `")" without "("`}
+		case "|":
+			return nil, &conditionError{t.offset, noPipe}
+		}
+		return nil, &conditionError{t.offset, fmt.Sprintf(`unexpected %q; write "and" or "or" between two detections`, t.text)}
+	}
+	return x, nil
+}
+
+type conditionToken struct {
+	text   string // empty at the end
+	offset int
+}
+
+// lexCondition splits at white space and at parentheses.
+func lexCondition(text string) []conditionToken {
+	var tokens []conditionToken
+	start := -1
+	flush := func(end int) {
+		if start >= 0 {
+			tokens = append(tokens, conditionToken{text[start:end], start})
+			start = -1
+		}
+	}
+	for i, r := range text {
+		switch r {
+		case ' ', '\t', '\n', '\r':
+			flush(i)
+		case '(', ')', '|':
+			flush(i)
+			tokens = append(tokens, conditionToken{string(r), i})
+		default:
+			if start < 0 {
+				start = i
+			}
+		}
+	}
+	flush(len(text))
+	return append(tokens, conditionToken{"", len(text)})
+}
+
+type conditionParser struct {
+	tokens []conditionToken
+	pos    int
+	names  []string
+}
+
+func (p *conditionParser) peek() conditionToken { return p.tokens[p.pos] }
+
+func (p *conditionParser) next() conditionToken {
+	t := p.tokens[p.pos]
+	if t.text != "" {
+		p.pos++
+	}
+	return t
+}
+
+func (p *conditionParser) accept(keyword string) bool {
+	if strings.EqualFold(p.peek().text, keyword) {
+		p.pos++
+		return true
+	}
+	return false
+}
+
+func (p *conditionParser) or(depth int) (Expr, error) {
+	return p.chain("or", func() (Expr, error) { return p.and(depth) }, func(xs []Expr) Expr { return Or(xs) })
+}
+
+func (p *conditionParser) and(depth int) (Expr, error) {
+	return p.chain("and", func() (Expr, error) { return p.not(depth) }, func(xs []Expr) Expr { return And(xs) })
+}
+
+func (p *conditionParser) chain(keyword string, operand func() (Expr, error), join func([]Expr) Expr) (Expr, error) {
+	x, err := operand()
+	if err != nil {
+		return nil, err
+	}
+	operands := []Expr{x}
+	for p.accept(keyword) {
+		x, err := operand()
+		if err != nil {
+			return nil, err
+		}
+		operands = append(operands, x)
+	}
+	if len(operands) == 1 {
+		return x, nil
+	}
+	return join(operands), nil
+}
+
+func (p *conditionParser) not(depth int) (Expr, error) {
+	t := p.next()
+	if depth > maxConditionDepth {
+		return nil, &conditionError{t.offset, fmt.Sprintf("the condition is nested more than %d deep", maxConditionDepth)}
+	}
+	switch strings.ToLower(t.text) {
+	case "":
+		return nil, &conditionError{t.offset, "the condition ends where a detection is expected"}
+	case "and", "or", "of", ")":
+		return nil, &conditionError{t.offset, fmt.Sprintf("%q where a detection is expected", t.text)}
+	case "|":
+		return nil, &conditionError{t.offset, noPipe}
+	case "not":
+		x, err := p.not(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		return Not{x}, nil
+	case "(":
+		x, err := p.or(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		if closing := p.next(); closing.text != ")" {
+			if closing.text == "" {
+				return nil, &conditionError{t.offset, `"(" is never closed`}
+			}
+			return nil, &conditionError{closing.offset, fmt.Sprintf(`unexpected %q; write "and", "or" or ")"`, closing.text)}
+		}
+		return x, nil
+	}
+	if strings.EqualFold(p.peek().text, "of") {
+		p.next()
+		return p.of(t)
+	}
+	if !slices.Contains(p.names, t.text) {
+		return nil, &conditionError{t.offset, fmt.Sprintf("no detection is called %q%s", t.text, suggest(t.text, p.names))}
+	}
+	return Ref{t.text}, nil
+}
+
+func (p *conditionParser) of(quantifier conditionToken) (Expr, error) {
+	x := Of{}
+	switch strings.ToLower(quantifier.text) {
+	case "1", "any":
+	case "all":
+		x.All = true
+	default:
+		return nil, &conditionError{quantifier.offset, fmt.Sprintf(`"%s of" is not part of Sigma; write "1 of", "any of" or "all of"`, quantifier.text)}
+	}
+	t := p.next()
+	if t.text == "" || t.text == "(" || t.text == ")" || t.text == "|" {
+		return nil, &conditionError{t.offset, fmt.Sprintf(`"%s of" needs "them" or a name such as "selection*"`, quantifier.text)}
+	}
+	x.Pattern = t.text
+	if strings.EqualFold(t.text, "them") {
+		x.Pattern = "them"
+		for _, name := range p.names {
+			if !strings.HasPrefix(name, "_") {
+				x.Names = append(x.Names, name)
+			}
+		}
+	} else {
+		for _, name := range p.names {
+			if matchName(t.text, name) {
+				x.Names = append(x.Names, name)
+			}
+		}
+	}
+	if len(x.Names) == 0 {
+		return nil, &conditionError{t.offset, fmt.Sprintf("%q stands for no detection%s", t.text, suggest(strings.Trim(t.text, "*"), p.names))}
+	}
+	return x, nil
+}
+
+// matchName matches a name with a pattern in which only '*' is special.
+func matchName(text, name string) bool {
+	tokens := []rune(text)
+	for i, r := range tokens {
+		if r == '*' {
+			tokens[i] = anyText
+		}
+	}
+	p := compilePattern(tokens, OpEqual, true)
+	return p.match(name)
+}

@@ -1,0 +1,158 @@
+package sigma
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// document parses one YAML document: it remembers the errors, and where they
+// are, so that an author sees all of them at once.
+type document struct {
+	file  string
+	title string
+	errs  []error
+	// budget bounds the nodes looked at: aliases let a small file stand for
+	// many.
+	budget int
+}
+
+// maxDocumentNodes is far above any rule that a person or a tool writes.
+const maxDocumentNodes = 200_000
+
+// maxErrors keeps a broken file from filling the screen.
+const maxErrors = 20
+
+func (d *document) errorf(n *yaml.Node, format string, args ...any) {
+	d.errorAt(position{n.Line, n.Column}, format, args...)
+}
+
+func (d *document) errorAt(at position, format string, args ...any) {
+	if len(d.errs) < maxErrors {
+		d.errs = append(d.errs, &Error{File: d.file, Line: at.line, Column: at.column, Rule: d.title, Msg: fmt.Sprintf(format, args...)})
+	}
+}
+
+// resolve follows an alias and spends budget.
+func (d *document) resolve(n *yaml.Node) *yaml.Node {
+	d.budget--
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
+}
+
+func (d *document) spent(n *yaml.Node) bool {
+	if d.budget >= 0 {
+		return false
+	}
+	if d.budget > -maxDocumentNodes { // say it once
+		d.errorf(n, "the rule has more than %d values", maxDocumentNodes)
+		d.budget = -2 * maxDocumentNodes
+	}
+	return true
+}
+
+// member is a key of a mapping with its value.
+type member struct {
+	key   *yaml.Node
+	value *yaml.Node
+}
+
+// mapping returns the members of a mapping. what names it in errors.
+func (d *document) mapping(n *yaml.Node, what string) []member {
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, "%s must be a map, not %s", what, describe(n))
+		return nil
+	}
+	members := make([]member, 0, len(n.Content)/2)
+	seen := make(map[string]int, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if d.spent(n) {
+			return nil
+		}
+		key := d.resolve(n.Content[i])
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			d.errorf(key, "%s: a key must be a string, not %s", what, describe(key))
+			continue
+		case key.ShortTag() == "!!merge":
+			d.errorf(key, "%s: YAML merge keys are not part of Sigma; write the members out", what)
+			continue
+		}
+		if line, twice := seen[key.Value]; twice {
+			d.errorf(key, "%s: key %q is there twice, first in line %d; write a list of values, or use the modifier \"all\"", what, key.Value, line)
+			continue
+		}
+		seen[key.Value] = key.Line
+		members = append(members, member{key, d.resolve(n.Content[i+1])})
+	}
+	return members
+}
+
+// text returns a scalar as a string.
+func (d *document) text(n *yaml.Node, what string) string {
+	if n.Kind != yaml.ScalarNode {
+		d.errorf(n, "%s must be a string, not %s", what, describe(n))
+		return ""
+	}
+	if n.ShortTag() == "!!null" {
+		return ""
+	}
+	return n.Value
+}
+
+// texts returns a scalar or a list of scalars as strings, and where each is.
+func (d *document) texts(n *yaml.Node, what string) ([]string, []position) {
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
+	}
+	var texts []string
+	var at []position
+	for _, c := range nodes {
+		if d.spent(n) {
+			return nil, nil
+		}
+		c = d.resolve(c)
+		if s := d.text(c, what); s != "" {
+			texts, at = append(texts, s), append(at, position{c.Line, c.Column})
+		}
+	}
+	return texts, at
+}
+
+// truth returns a YAML boolean.
+func (d *document) truth(n *yaml.Node, what string) bool {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+		d.errorf(n, "%s must be true or false, not %s", what, describe(n))
+		return false
+	}
+	return strings.EqualFold(n.Value, "true")
+}
+
+// describe names a node for an error.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a map"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.ScalarNode:
+		if n.ShortTag() == "!!null" {
+			return "empty"
+		}
+		return fmt.Sprintf("%q", shorten(n.Value))
+	}
+	return "a YAML alias"
+}
+
+// shorten keeps quoted input readable.
+func shorten(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
