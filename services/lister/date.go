@@ -1,0 +1,17 @@
+package lister
+
+import "time"
+
+// date is a day as it stands in a key, YYYY/MM/DD: later days are greater, and
+// the empty one is before all.
+type date string
+
+const dateLayout = "2006/01/02"
+
+func dateOf(t time.Time) date { return date(t.UTC().Format(dateLayout)) }
+
+// valid says whether d is a day, for what comes out of a store.
+func (d date) valid() bool {
+	_, err := time.Parse(dateLayout, string(d))
+	return err == nil
+}
