@@ -3,7 +3,9 @@ package lister
 import (
 	"context"
 	"maps"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trailbell/trailbell/internal/cloudtrail"
@@ -91,9 +93,9 @@ func (r *Report) logs(bucket string, page []listing.Object, span *Range) []*trai
 }
 
 // ScanFiles lists everything below prefix, whatever its layout: it is for the
-// files of a local scan, which people lay out as they like. What stands where
-// CloudTrail would have put a digest or another sibling of the logs is
-// ignored. With publish nil it only counts.
+// files of a local scan, which people lay out as they like. Digests and other
+// siblings of the logs are ignored by the names that CloudTrail gives them,
+// which survive any layout. With publish nil it only counts.
 func ScanFiles(ctx context.Context, source Source, bucket, prefix string, publish Publish) (Report, error) {
 	var r Report
 	for page, err := range source.Objects(ctx, prefix, "") {
@@ -104,14 +106,14 @@ func ScanFiles(ctx context.Context, source Source, bucket, prefix string, publis
 		refs := make([]*trailbellv1.ObjectRef, 0, len(page))
 		for _, o := range page {
 			r.Listed++
-			key, err := cloudtrail.ParseKey(o.Key)
-			switch {
-			case err != nil:
-				key = cloudtrail.Key{} // nothing of it can be relied on
-			case !key.IsLog():
+			if strings.Contains(path.Base(o.Key), "_"+cloudtrail.KindLog+"-") {
 				r.Ignored++
 				continue
-			case key.Delivered.After(r.Newest):
+			}
+			key, err := cloudtrail.ParseKey(o.Key)
+			if err != nil {
+				key = cloudtrail.Key{} // nothing of it can be relied on
+			} else if key.Delivered.After(r.Newest) {
 				r.Newest = key.Delivered
 			}
 			refs = append(refs, reference(bucket, o, key))
