@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // ObjectID is the message id of an object reference: a hash of bucket and key.
@@ -19,10 +21,10 @@ func BatchID(object string, offset uint64, size uint32) string {
 }
 
 // MatchesID is the message id of the matches of one event batch for one
-// partition. The rule set is part of it: a batch that is matched again with
-// other rules has other matches.
-func MatchesID(batch, rules string, partition int) string {
-	return batch + "/" + rules + "/" + strconv.Itoa(partition)
+// partition. A hash of the content is part of it: a batch that is matched again
+// with other rules has other matches, and these are no repeat.
+func MatchesID(batch string, partition int, content []byte) string {
+	return batch + "/" + strconv.Itoa(partition) + "/" + strconv.FormatUint(xxhash.Sum64(content), 16)
 }
 
 // DeadID is the message id of a dead letter. Detail tells apart the letters

@@ -1,0 +1,177 @@
+package app
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ReadFile changes c by a YAML file. A key that does not exist and a value that
+// does not fit are errors with file, line, key and what to write.
+func (c *Config) ReadFile(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return c.parse(path, data)
+}
+
+func (c *Config) parse(path string, data []byte) error {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(doc.Content) == 0 {
+		return nil // empty, or comments only
+	}
+	r := reader{file: path}
+	r.read(doc.Content[0], reflect.ValueOf(c).Elem(), "")
+	return errors.Join(r.errs...)
+}
+
+// reader fills a value from a YAML tree. The library's own strict mode knows
+// the line of an unknown key but not its path, and nothing of our values.
+type reader struct {
+	file string
+	errs []error
+}
+
+func (r *reader) fail(n *yaml.Node, key, format string, args ...any) {
+	if key != "" {
+		key += ": "
+	}
+	r.errs = append(r.errs, fmt.Errorf("%s:%d: %s%s", r.file, n.Line, key, fmt.Sprintf(format, args...)))
+}
+
+func (r *reader) read(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Tag == "!!null" {
+		return // "key:" with nothing behind it leaves the default
+	}
+	if t, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if n.Kind != yaml.ScalarNode {
+			r.fail(n, key, "expected a single value")
+		} else if err := t.UnmarshalText([]byte(n.Value)); err != nil {
+			r.fail(n, key, "%v", err)
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		r.readStruct(n, v, key)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		r.read(n, v.Elem(), key)
+	case reflect.Slice:
+		if n.Kind != yaml.SequenceNode {
+			r.fail(n, key, "expected a list, as in [a, b]")
+			return
+		}
+		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+		for i, c := range n.Content {
+			r.read(c, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
+		}
+	default:
+		if err := n.Decode(v.Addr().Interface()); err != nil {
+			r.fail(n, key, "%q is not %s", n.Value, expected(v.Kind()))
+		}
+	}
+}
+
+func expected(k reflect.Kind) string {
+	switch k {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Map:
+		return "a list of key: value"
+	}
+	return "a text"
+}
+
+func (r *reader) readStruct(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.MappingNode {
+		r.fail(n, key, "expected keys with values")
+		return
+	}
+	fields := map[string]reflect.Value{}
+	collect(v, fields)
+	seen := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		k, value := n.Content[i], n.Content[i+1]
+		path := k.Value
+		if key != "" {
+			path = key + "." + k.Value
+		}
+		f, ok := fields[k.Value]
+		if !ok {
+			r.fail(k, path, "there is no such key%s", suggest(k.Value, fields))
+			continue
+		}
+		if line, twice := seen[k.Value]; twice {
+			r.fail(k, path, "was set in line %d already", line)
+			continue
+		}
+		seen[k.Value] = k.Line
+		r.read(value, f, path)
+	}
+}
+
+// collect finds the fields of a struct by their keys.
+func collect(v reflect.Value, fields map[string]reflect.Value) {
+	for i := range v.NumField() {
+		name, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		switch {
+		case option == "inline":
+			collect(v.Field(i), fields)
+		case name != "":
+			fields[name] = v.Field(i)
+		}
+	}
+}
+
+// suggest names the key that was probably meant, else all there are.
+func suggest(key string, fields map[string]reflect.Value) string {
+	var all []string
+	best, least := "", 3
+	for name := range fields {
+		all = append(all, name)
+		if d := distance(key, name); d < least {
+			best, least = name, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	slices.Sort(all)
+	return "; there are " + strings.Join(all, ", ")
+}
+
+// distance is the number of single-character edits between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = min(diagonal, row[j], row[j+1]) + 1
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,127 @@
+package correlator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trailbell/trailbell/internal/lease"
+	"github.com/trailbell/trailbell/internal/stage"
+	"github.com/trailbell/trailbell/internal/streams"
+	"github.com/trailbell/trailbell/sigma"
+)
+
+// Options of a correlator.
+type Options struct {
+	// Workers is how many batches are matched at once.
+	Workers int
+	// Partitions of MATCHES.
+	Partitions int
+	// Horizon is how far apart two events may be stored and still count
+	// together.
+	Horizon time.Duration
+	// Coalesce is the shortest time between two revisions of a group's alerts.
+	Coalesce time.Duration
+	// MaxEvents bounds the events that the windows remember.
+	MaxEvents int
+}
+
+// pullBytes is how much a matcher holds in advance.
+const pullBytes = 8 << 20
+
+// Run matches and correlates until ctx ends. Any number of processes may match;
+// one of them owns the windows and the others stand by. Holder names this one.
+func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Options, holder string, timing lease.Timing, r prometheus.Registerer, log *slog.Logger) error {
+	leases, err := lease.Open(ctx, js, streams.LeaseBucket)
+	if err != nil {
+		return err
+	}
+	s, err := open(ctx, js)
+	if err != nil {
+		return err
+	}
+	m := newMetrics(r, rules)
+	shell := stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts)
+	matcher := &matcher{rules: rules, partitions: o.Partitions, metrics: m}
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return stage.Run(ctx, js, stage.Config{
+			Name: "correlator", Stream: streams.Events, Durable: streams.MatcherDurable,
+			Workers: o.Workers, PullBytes: pullBytes,
+			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, s.progress.read)},
+			Metrics: shell, Log: log,
+		}, matcher.match)
+	})
+	if len(rules.Correlations()) == 0 {
+		return g.Wait()
+	}
+	held := func(yes bool) {
+		m.owner.Set(0)
+		if yes {
+			m.owner.Set(1)
+		}
+	}
+	l := lease.New(leases, "windows", holder, timing, log, held)
+	g.Go(func() error {
+		return l.Run(ctx, func(ctx context.Context) error {
+			return again(ctx, log, func() error {
+				own := &owner{
+					Options: o, rules: rules, progress: s.progress, matches: s.matches, metrics: m, log: log, epoch: s.epoch,
+					books:  &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m},
+					groups: map[string]*group{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
+				}
+				return own.run(ctx)
+			})
+		})
+	})
+	return g.Wait()
+}
+
+// again repeats the work of an owner that failed, from the log, after a pause:
+// what is wrong is the way to the server, and passes.
+func again(ctx context.Context, log *slog.Logger, work func() error) error {
+	for {
+		err := work()
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		log.Warn("the window owner starts again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// stores is where the correlator's state is.
+type stores struct {
+	events, matches, alerts jetstream.Stream
+	progress                progress
+	epoch                   time.Time
+}
+
+func open(ctx context.Context, js jetstream.JetStream) (stores, error) {
+	var (
+		s   stores
+		err error
+	)
+	for name, to := range map[string]*jetstream.Stream{streams.Events: &s.events, streams.Matches: &s.matches, streams.Alerts: &s.alerts} {
+		if *to, err = js.Stream(ctx, name); err != nil {
+			return s, fmt.Errorf("stream %s: %w", name, err)
+		}
+	}
+	kv, err := js.KeyValue(ctx, streams.ProgressBucket)
+	if err != nil {
+		return s, fmt.Errorf("key-value bucket %s: %w", streams.ProgressBucket, err)
+	}
+	s.epoch = s.matches.CachedInfo().Created.UTC()
+	s.progress = progress{kv: kv, epoch: s.epoch.Format(time.RFC3339Nano)}
+	return s, nil
+}

@@ -1,0 +1,32 @@
+package decoder
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/trailbell/trailbell/internal/stage"
+	"github.com/trailbell/trailbell/internal/streams"
+)
+
+// pullBytes is how much a decoder holds in advance. With the client's default,
+// a number of messages, batches of half a megabyte overran the connection.
+const pullBytes = 8 << 20
+
+// Run decodes batches until ctx ends. Any number of processes may do so; they
+// share the work.
+func Run(ctx context.Context, js jetstream.JetStream, workers int, r prometheus.Registerer, log *slog.Logger) error {
+	gate, err := stage.ConsumerGate(ctx, js, streams.Events, streams.MatcherDurable)
+	if err != nil {
+		return err
+	}
+	return stage.Run(ctx, js, stage.Config{
+		Name: "decoder", Stream: streams.Batches, Durable: streams.DecoderDurable,
+		Workers: workers, PullBytes: pullBytes,
+		Gates:   map[string]*stage.Gate{streams.Events: gate},
+		Metrics: stage.NewMetrics(r, "decoder", streams.Events),
+		Log:     log,
+	}, decode)
+}

@@ -1,0 +1,91 @@
+package forwarder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trailbell/trailbell/internal/alert"
+	"github.com/trailbell/trailbell/internal/lease"
+	"github.com/trailbell/trailbell/internal/stage"
+	"github.com/trailbell/trailbell/internal/streams"
+)
+
+const (
+	// backlog is how old an alert may be that a new sink is told of.
+	backlog = 24 * time.Hour
+	ackWait = 60 * time.Second
+)
+
+// Run serves every route until ctx ends. Of several processes one serves a
+// route and the others stand by; holder names this one.
+func Run(ctx context.Context, js jetstream.JetStream, routes []Route, holder string, timing lease.Timing, r prometheus.Registerer, log *slog.Logger) error {
+	leases, err := lease.Open(ctx, js, streams.LeaseBucket)
+	if err != nil {
+		return err
+	}
+	// One set of metrics: the label of the sink keeps them apart.
+	g, ctx := errgroup.WithContext(ctx)
+	for _, route := range routes {
+		m := stage.NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"sink": route.Name}, r), "forwarder")
+		log := log.With("sink", route.Name)
+		l := lease.New(leases, streams.SinkDurable(route.Name), holder, timing, log, nil)
+		g.Go(func() error {
+			return l.Run(ctx, func(ctx context.Context) error { return serve(ctx, js, route, m, log) })
+		})
+	}
+	return g.Wait()
+}
+
+func serve(ctx context.Context, js jetstream.JetStream, route Route, m *stage.Metrics, log *slog.Logger) error {
+	durable := streams.SinkDurable(route.Name)
+	if err := ensure(ctx, js, durable); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("sink %s: %w", route.Name, err)
+	}
+	return stage.Run(ctx, js, stage.Config{
+		Name: "forwarder", Stream: streams.Alerts, Durable: durable,
+		Workers: 1, InOrder: true, PullBytes: 4 << 20,
+		Metrics: m, Log: log,
+	}, deliver(route))
+}
+
+// ensure creates the durable consumer of a sink. A new sink begins with the
+// alerts of the last day, and not with those of three months.
+func ensure(ctx context.Context, js jetstream.JetStream, durable string) error {
+	_, err := js.Consumer(ctx, streams.Alerts, durable)
+	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	start := time.Now().Add(-backlog)
+	_, err = js.CreateConsumer(ctx, streams.Alerts, jetstream.ConsumerConfig{
+		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1,
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &start,
+	})
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		return nil // another forwarder was faster
+	}
+	return err
+}
+
+// deliver is the stage: a revision of an alert in, nothing out.
+func deliver(route Route) stage.Func {
+	return func(ctx context.Context, m stage.Message, _ *stage.Output) error {
+		a, err := alert.Parse(m.Data)
+		if err != nil {
+			return stage.Permanent(fmt.Errorf("not an alert: %w", err))
+		}
+		if !route.Match.passes(&a) {
+			return nil
+		}
+		return route.Sink.Deliver(ctx, Delivery{Alert: a, JSON: m.Data, Sequence: m.Sequence})
+	}
+}
