@@ -91,6 +91,10 @@ type Alert struct {
 	// Held reaches from the first to the last event at which the condition
 	// held.
 	Held Run `json:"held,omitzero"`
+	// Partial says that some of the events had been forgotten by the time of
+	// this revision. From there on the alert only gains: its newer identities
+	// stand behind the older ones, whatever their eventTime.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // Rule names the rule behind an alert.

@@ -42,6 +42,7 @@ func correlation() alert.Alert {
 			First: alert.Mark{Time: noon.Add(time.Minute), EventID: "e5"},
 			Last:  alert.Mark{Time: noon.Add(time.Minute), EventID: "e5"},
 		},
+		Partial: true,
 	}
 }
 

@@ -1,0 +1,150 @@
+package correlator
+
+import (
+	"slices"
+
+	"github.com/trailbell/trailbell/internal/alert"
+	"github.com/trailbell/trailbell/sigma/window"
+)
+
+// Revision is a revision of an alert that is complete but for its evidence:
+// what has to be read back is left to [Revision.Fill].
+type Revision struct {
+	alert.Alert
+	// Lead is the record that tells account, region, actor and source: that of
+	// the first event at which the condition holds. It is nil when the alert
+	// has them already.
+	Lead *window.Ref
+	// Evidence are the records that the alert should carry, at most
+	// alert.MaxRecords, in order: of more events the first and the last ones.
+	Evidence []window.Ref
+	// add says that Evidence comes on top of what the alert carries, instead
+	// of replacing it: some of its events cannot be read back any more.
+	add bool
+}
+
+// Fill reads the evidence back and puts it into the alert, within its limits.
+// Read returns a record and the object that it came from, or nil for a record
+// that is not there any more. What was read for an earlier revision stays if
+// nothing can be read now. An error of read is returned as it is, and the
+// revision is then not to be used.
+func (r *Revision) Fill(read func(window.Ref) ([]byte, alert.Object, error)) error {
+	if r.Lead != nil {
+		record, _, err := read(*r.Lead)
+		if err != nil {
+			return err
+		}
+		if record != nil {
+			r.Describe(record)
+		}
+	}
+	var fresh alert.Alert
+	if r.add {
+		fresh.Records, fresh.Objects = slices.Clone(r.Records), slices.Clone(r.Objects)
+	}
+	for _, ref := range r.Evidence {
+		record, from, err := read(ref)
+		if err != nil {
+			return err
+		}
+		if record != nil {
+			fresh.AddRecord(record, from)
+		}
+	}
+	if len(fresh.Records) > 0 {
+		r.Records, r.Objects = fresh.Records, fresh.Objects
+	}
+	return nil
+}
+
+// exact returns an alert as its episode says, with nothing forgotten.
+func (p *plan) exact(a alert.Alert, e window.Episode) Revision {
+	ids := make([]string, 0, e.Len())
+	for n := range e.Events() {
+		ids = append(ids, n.ID)
+	}
+	ids = alert.ClipEventIDs(ids, p.maxEventIDs())
+
+	r := Revision{Alert: a}
+	if a.Revision == 0 || mark(e.FirstHeld()).Compare(a.Held.First) != 0 {
+		lead := e.FirstHeld().Evidence
+		r.Lead = &lead
+	}
+	if e.Len() != a.Count || !slices.Equal(ids, a.EventIDs) {
+		r.Evidence = both(e.Len(), alert.MaxRecords, func(i int) window.Ref { return e.Event(i).Evidence })
+	}
+	r.State, r.SupersededBy = state(a, e), ""
+	r.Count, r.EventIDs = e.Len(), ids
+	r.FirstSeen, r.LastSeen = alert.Time(e.First().Time), alert.Time(e.Last().Time)
+	r.Held = run(e)
+	return r
+}
+
+// grown returns an alert with what its episode adds to it. Some of the alert's
+// events have been forgotten: it keeps all it has. Its new identities come
+// last, since it is not known where among the forgotten ones they belong.
+func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
+	listed := set(a.EventIDs)
+	counted := func(n window.Event) bool {
+		_, ok := listed[n.ID]
+		return ok || len(a.EventIDs) < a.Count && p.inside(a, n)
+	}
+	ids := slices.Clone(a.EventIDs)
+	var added []window.Ref
+	for n := range e.Events() {
+		if !counted(n) {
+			ids = append(ids, n.ID)
+			added = append(added, n.Evidence)
+		}
+	}
+
+	r := Revision{Alert: a, add: true}
+	if room := alert.MaxRecords - len(a.Records); room > 0 {
+		r.Evidence = both(len(added), room, func(i int) window.Ref { return added[i] })
+	}
+	r.State, r.SupersededBy, r.Partial = state(a, e), "", true
+	r.Count += len(added)
+	r.EventIDs = alert.ClipEventIDs(ids, p.maxEventIDs())
+	if first := alert.Time(e.First().Time); first.Before(a.FirstSeen) {
+		r.FirstSeen = first
+	}
+	if last := alert.Time(e.Last().Time); last.After(a.LastSeen) {
+		r.LastSeen = last
+	}
+	is := run(e)
+	if is.First.Compare(a.Held.First) < 0 {
+		r.Held.First = is.First
+	}
+	if is.Last.Compare(a.Held.Last) > 0 {
+		r.Held.Last = is.Last
+	}
+	return r
+}
+
+// state returns whether an alert is open or ended. One that has ended opens
+// again only if its run went on: what ended it may have been forgotten.
+func state(a alert.Alert, e window.Episode) alert.State {
+	if !e.Open || a.State == alert.Ended && mark(e.Last()).Compare(a.Held.Last) <= 0 {
+		return alert.Ended
+	}
+	return alert.Open
+}
+
+// both returns at(0), …, at(n-1) if that is at most limit, else the first and
+// the last ones, half and half.
+func both(n, limit int, at func(int) window.Ref) []window.Ref {
+	refs := make([]window.Ref, 0, min(n, limit))
+	for i := range n {
+		if n <= limit || i < (limit+1)/2 || i >= n-limit/2 {
+			refs = append(refs, at(i))
+		}
+	}
+	return refs
+}
+
+func (p *plan) maxEventIDs() int {
+	if p.MaxEventIDs > 0 {
+		return p.MaxEventIDs
+	}
+	return alert.MaxEventIDs
+}
