@@ -1,0 +1,201 @@
+package rules
+
+import (
+	"io/fs"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/trailbell/trailbell/sigma"
+)
+
+func shipped(t testing.TB) (*sigma.Collection, *sigma.Set) {
+	t.Helper()
+	c, errs := Load()
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	set, errs := sigma.Compile(c, sigma.Options{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	return c, set
+}
+
+// metas returns what every shipped rule says about itself, by file.
+func metas(c *sigma.Collection) map[string][]sigma.Meta {
+	byFile := map[string][]sigma.Meta{}
+	for _, r := range c.Rules {
+		byFile[r.File] = append(byFile[r.File], r.Meta)
+	}
+	for _, r := range c.Correlations {
+		byFile[r.File] = append(byFile[r.File], r.Meta)
+	}
+	return byFile
+}
+
+func TestShippedRulesRingAsTheirTestsSay(t *testing.T) {
+	c, set := shipped(t)
+	for file, own := range metas(c) {
+		data, err := fs.ReadFile(FS, strings.TrimSuffix(file, ".yml")+".test.yml")
+		if err != nil {
+			t.Errorf("%s has no test beside it: %v", file, err)
+			continue
+		}
+		trial, err := readTrial(data)
+		if err != nil {
+			t.Errorf("%s: test: %v", file, err)
+			continue
+		}
+		rung := map[string]bool{}
+		for _, tc := range trial.Cases {
+			t.Run(path.Base(file)+"/"+tc.Name, func(t *testing.T) {
+				runCase(t, set, trial, tc, own, rung)
+			})
+		}
+		for _, m := range own {
+			if !rung[m.Name] {
+				t.Errorf("%s: no case makes %s ring", file, m.Name)
+			}
+		}
+	}
+}
+
+func runCase(t *testing.T, set *sigma.Set, trial *trial, tc trialCase, own []sigma.Meta, rung map[string]bool) {
+	var events []event
+	for i, change := range tc.Events {
+		e, err := trial.event(i, change)
+		if err != nil {
+			t.Fatalf("event %d: %v", i, err)
+		}
+		events = append(events, e)
+	}
+	if len(events) == 0 {
+		t.Fatal("the case has no events")
+	}
+	looked := map[string]bool{}
+	for _, m := range own {
+		looked[m.Name] = true
+	}
+	var want, got []string
+	for _, r := range tc.Rings {
+		if r.Count == 0 {
+			r.Count = 1
+		}
+		looked[r.Rule] = true
+		rung[r.Rule] = true
+		want = append(want, r.String())
+	}
+	for _, r := range run(set, events) {
+		if looked[r.Rule] {
+			got = append(got, r.String())
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rings (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryTestHasARule(t *testing.T) {
+	c, _ := shipped(t)
+	byFile := metas(c)
+	err := fs.WalkDir(FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if rule, ok := strings.CutSuffix(name, ".test.yml"); ok && byFile[rule+".yml"] == nil {
+			t.Errorf("%s stands beside no rule", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var (
+	uuid  = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	snake = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+	tag   = regexp.MustCompile(`^attack\.([a-z]+(-[a-z]+)*|t[0-9]{4}(\.[0-9]{3})?)$`)
+)
+
+func TestShippedRulesAreComplete(t *testing.T) {
+	c, set := shipped(t)
+	for file, own := range metas(c) {
+		for _, m := range own {
+			if !uuid.MatchString(m.ID) {
+				t.Errorf("%s: id %q is not a random UUID", file, m.ID)
+			}
+			if !snake.MatchString(m.Name) || len(m.Name) > 48 {
+				t.Errorf("%s: name %q is not a subject token in snake_case", file, m.Name)
+			}
+			if len(m.Title) > 256 || m.Author != "Trailbell" || m.Status == "" || m.Level == 0 {
+				t.Errorf("%s: %s: title, author, status or level", file, m.Name)
+			}
+			for _, part := range []string{"Response:", "Trail:"} {
+				if !strings.Contains(m.Description, part) {
+					t.Errorf("%s: the description of %s does not say %q", file, m.Name, part)
+				}
+			}
+			if len(m.FalsePositives) == 0 || len(m.References) == 0 {
+				t.Errorf("%s: %s has no false positives or references", file, m.Name)
+			}
+			for _, r := range m.References {
+				if u, err := url.Parse(r); err != nil || u.Scheme != "https" || u.Host != "docs.aws.amazon.com" {
+					t.Errorf("%s: %q is not an address of the AWS documentation", file, r)
+				}
+			}
+			technique := false
+			for _, s := range m.Tags {
+				technique = technique || strings.HasPrefix(s, "attack.t1")
+				if !tag.MatchString(s) {
+					t.Errorf("%s: tag %q", file, s)
+				}
+			}
+			if !technique {
+				t.Errorf("%s: %s has no ATT&CK technique", file, m.Name)
+			}
+		}
+		if base := strings.TrimSuffix(path.Base(file), ".yml"); own[0].Name != base {
+			t.Errorf("%s holds rule %q first", file, own[0].Name)
+		}
+	}
+	for _, r := range set.Rules() {
+		if !r.Alerts() {
+			t.Errorf("%s is muted: a correlation over it lacks \"generate: true\"", r.Meta().Name)
+		}
+	}
+}
+
+// Levels and names are what users' configuration and other parts of the
+// program refer to.
+func TestShippedRules(t *testing.T) {
+	c, _ := shipped(t)
+	var got []string
+	for _, own := range metas(c) {
+		for _, m := range own {
+			got = append(got, m.Name+" "+m.Level.String())
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{
+		"console_brute_force high",
+		"console_brute_force_account medium",
+		"console_login_failure medium",
+		"console_login_success low",
+		"console_login_without_mfa medium",
+		"root_activity high",
+		"root_console_login_without_mfa critical",
+		"run_instances low",
+		"security_group_open_to_world medium",
+		"terminate_instances medium",
+		"trail_changed medium",
+		"trail_tampering high",
+	}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
