@@ -1,8 +1,6 @@
 package sigma
 
-import (
-	"slices"
-)
+import "slices"
 
 // The fields that rules are indexed by.
 const (
@@ -93,7 +91,7 @@ func buildIndex(rules []*CompiledRule) index {
 // find returns the candidates for a type, in the order of the set.
 func (x *index) find(source, name string) []*CompiledRule {
 	var sourceBuffer, nameBuffer [96]byte
-	s, n := appendFold(sourceBuffer[:0], source), appendFold(nameBuffer[:0], name)
+	s, n := textOf(appendFold(sourceBuffer[:0], source)), textOf(appendFold(nameBuffer[:0], name))
 	var found []*CompiledRule
 	add := func(rules []*CompiledRule) {
 		for _, rule := range rules {
@@ -102,9 +100,9 @@ func (x *index) find(source, name string) []*CompiledRule {
 			}
 		}
 	}
-	lookup := func(m map[string][]*CompiledRule, key []byte) {
-		if len(key) > 0 {
-			add(m[string(key)])
+	lookup := func(m map[string][]*CompiledRule, key string) {
+		if key != "" {
+			add(m[key])
 			return
 		}
 		// The field is not a string we know: only the rule itself can tell.

@@ -3,6 +3,7 @@ package sigma
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -16,6 +17,7 @@ func TestPins(t *testing.T) {
 		{"two maps, one not pinned", "{sel: [{eventName: a}, {readOnly: false}], condition: sel}", "*×*"},
 		{"and over detections", "{x: {eventSource: s}, y: {eventName: n}, condition: x and y}", "s×n"},
 		{"and narrows", "{x: {eventName: [a, b, c]}, y: {eventName: [b, c, d]}, condition: x and y}", "*×b,c"},
+		{"and of names that no record has both", "{x: {eventName: a}, y: {eventName: b}, condition: x and y}", "*×"},
 		{"or over detections", "{x: {eventName: a}, y: {eventName: b}, condition: x or y}", "*×a,b"},
 		{"or with one not pinned", "{x: {eventName: a}, y: {readOnly: true}, condition: x or y}", "*×*"},
 		{"not is no pin", "{x: {eventName: a}, y: {eventName: b}, condition: x and not y}", "*×a"},
@@ -110,4 +112,20 @@ func TestManyAlternativesStayCorrect(t *testing.T) {
 			t.Errorf("alternative %d matches another's name", i)
 		}
 	}
+}
+
+// Under -race this shows that a set may be shared.
+func TestASetIsSharedByGoroutines(t *testing.T) {
+	_, set := compileDetection(t, "  sel: {userIdentity.userName: alice, requestParameters.policy|contains: allow}\n  words: [nested]\n  condition: sel and words\n")
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 200 {
+				if !matches(set, sample) || matches(set, `{"userIdentity":{"userName":"bob"}}`) {
+					t.Error("a shared set matches otherwise")
+				}
+			}
+		})
+	}
+	group.Wait()
 }

@@ -1,9 +1,6 @@
 package sigma
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // pins are what a condition demands of eventSource and eventName: the record
 // lies in one of the boxes.
@@ -187,7 +184,7 @@ func (p pins) side(of func(box) []string) ([]string, bool) {
 
 // admit reports whether a folded pair lies in a box. An empty side is unknown
 // and lies in all.
-func (p pins) admit(source, name []byte) bool {
+func (p pins) admit(source, name string) bool {
 	for _, b := range p {
 		if admits(b.sources, source) && admits(b.names, name) {
 			return true
@@ -196,10 +193,10 @@ func (p pins) admit(source, name []byte) bool {
 	return false
 }
 
-func admits(set []string, value []byte) bool {
-	if set == nil || len(value) == 0 {
+func admits(set []string, value string) bool {
+	if set == nil || value == "" {
 		return true
 	}
-	_, found := slices.BinarySearchFunc(set, value, func(s string, v []byte) int { return strings.Compare(s, string(v)) })
+	_, found := slices.BinarySearch(set, value)
 	return found
 }
