@@ -123,6 +123,9 @@ type entry struct {
 	generated   bool // by one that says so
 }
 
+// foreign reports whether the entry is a skipped rule.
+func (e *entry) foreign() bool { return e.rule == nil && e.correlation == nil }
+
 type compiler struct {
 	set      *Set
 	opts     Options
@@ -144,7 +147,7 @@ func (k *compiler) errorAt(m *Meta, at position, format string, args ...any) {
 func (k *compiler) register(e *entry) bool {
 	for _, key := range []struct{ kind, value string }{{"id", e.meta.ID}, {"name", e.meta.Name}} {
 		first, taken := k.entries[key.value]
-		if key.value == "" || !taken {
+		if key.value == "" || !taken || first.foreign() {
 			continue
 		}
 		k.errorAt(e.meta, position{}, "%s %q is taken by rule %q in %s:%d; give one of the two another", key.kind, key.value, first.meta.Title, first.meta.File, first.meta.Line)
@@ -160,7 +163,7 @@ func (k *compiler) register(e *entry) bool {
 }
 
 // skip makes a rule of another log source known, so that a correlation over it
-// is skipped and not refused. Its id may be anybody's.
+// is skipped and not refused. It does not keep a rule of ours from its id.
 func (k *compiler) skip(s *Skipped) {
 	e := &entry{meta: &s.Meta}
 	k.entries[s.ID] = e
@@ -221,7 +224,7 @@ func (k *compiler) link(e *entry) {
 		case member.correlation != nil:
 			k.errorAt(e.meta, at, "correlation.rules: %q is a correlation, and a correlation over a correlation is not supported by this version", reference)
 			return
-		case member.rule == nil:
+		case member.foreign():
 			k.set.skipped = append(k.set.skipped, Skipped{Meta: *e.meta, Reason: fmt.Sprintf("it counts rule %q, which is not for CloudTrail", reference)})
 			return
 		}

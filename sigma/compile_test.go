@@ -69,6 +69,7 @@ func TestWhatRings(t *testing.T) {
 		{"levels are overridden", small("a", "level: high\n") + counting("c", "a", "level: low\n"), Options{Level: map[string]Level{"a": Low, "c": Critical}}, "a low feeds c\nc critical"},
 		{"an overridden level is inherited", small("a", "") + counting("c", "a", ""), Options{Level: map[string]Level{"a": Low}}, "a low feeds c\nc low"},
 		{"a rule named twice counts once", small("a", "") + counting("c", "a, a", ""), Options{}, "a medium feeds c\nc medium"},
+		{"a rule with the title of a skipped one", "title: Rule a\nname: a\nlogsource: {product: windows}\n" + small("a", ""), Options{}, "a medium alerts"},
 		{"a correlation before its rule", counting("c", "a", "") + small("a", ""), Options{}, "a medium feeds c\nc medium"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,6 +133,23 @@ func TestACorrelationOverAnotherLogIsSkipped(t *testing.T) {
 	want := []string{`W: its logsource has product "windows", not aws`, `Count c: it counts rule "w", which is not for CloudTrail`}
 	if diff := cmp.Diff(want, skipped); diff != "" || len(errs) > 0 {
 		t.Errorf("%v (-want +got):\n%s", errs, diff)
+	}
+}
+
+func TestACompiledCorrelationIsWhatTheFileSays(t *testing.T) {
+	set, errs := compileText(t, small("a", "")+counting("c", "a", "id: the-id\n"), Options{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	c := set.Correlation("the-id")
+	if c == nil || c != set.Correlations()[0] || set.Correlation("c") != nil {
+		t.Fatal("a correlation is found by its id and nothing else")
+	}
+	if c.Timespan() != 5*time.Minute || c.Condition().String() != "gt: 4" || c.Holds(4) || !c.Holds(5) {
+		t.Errorf("timespan %v, condition %v", c.Timespan(), c.Condition())
+	}
+	if diff := cmp.Diff([]string{"recipientAccountId"}, c.GroupBy()); diff != "" {
+		t.Errorf("group-by (-want +got):\n%s", diff)
 	}
 }
 
