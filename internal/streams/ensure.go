@@ -207,3 +207,20 @@ func incompatible(want, have jetstream.StreamConfig) string {
 	}
 	return ""
 }
+
+// Reclaim gives up what the consumers of an earlier run of this process had
+// handed out, so that it comes again at once and not after its time has run
+// out. It is for an embedded server at its start, when nobody else can hold
+// anything.
+func Reclaim(ctx context.Context, js jetstream.JetStream) error {
+	for stream, c := range consumers() {
+		s, err := js.Stream(ctx, stream)
+		if err != nil {
+			return fmt.Errorf("look at stream %s: %w", stream, err)
+		}
+		if _, err := s.ResetConsumer(ctx, c.Durable); err != nil {
+			return fmt.Errorf("reset consumer %s of stream %s: %w", c.Durable, stream, err)
+		}
+	}
+	return nil
+}

@@ -96,6 +96,7 @@ func (o *owner) run(ctx context.Context) error {
 			if !ready && o.folded >= goal {
 				ready = true
 				o.metrics.ready.Set(1)
+				o.Ready(true)
 				o.log.Info("windows ready", "matches", goal, "groups", len(o.groups), "took", time.Since(start).Round(time.Millisecond))
 			}
 			idle := false

@@ -72,3 +72,14 @@ func (p progress) write(ctx context.Context, sequence uint64) error {
 		return nil
 	}
 }
+
+// Written reports up to which sequence of MATCHES all alerts have been written,
+// and the last sequence there is.
+func Written(ctx context.Context, js jetstream.JetStream) (written, last uint64, err error) {
+	s, err := open(ctx, js)
+	if err != nil {
+		return 0, 0, err
+	}
+	written, err = s.progress.read(ctx)
+	return written, s.matches.CachedInfo().State.LastSeq, err
+}

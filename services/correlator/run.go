@@ -29,6 +29,9 @@ type Options struct {
 	Coalesce time.Duration
 	// MaxEvents bounds the events that the windows remember.
 	MaxEvents int
+	// Ready is told whether this process can do its part: as the owner of the
+	// windows it cannot until they have been rebuilt. It may be nil.
+	Ready func(bool)
 }
 
 // pullBytes is how much a matcher holds in advance.
@@ -44,6 +47,9 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 	s, err := open(ctx, js)
 	if err != nil {
 		return err
+	}
+	if o.Ready == nil {
+		o.Ready = func(bool) {}
 	}
 	m := newMetrics(r, rules)
 	shell := stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts)
@@ -62,6 +68,7 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 		return g.Wait()
 	}
 	held := func(yes bool) {
+		o.Ready(!yes) // until the windows have been rebuilt
 		m.owner.Set(0)
 		if yes {
 			m.owner.Set(1)

@@ -30,10 +30,9 @@ func Run(ctx context.Context, js jetstream.JetStream, routes []Route, holder str
 	if err != nil {
 		return err
 	}
-	// One set of metrics: the label of the sink keeps them apart.
 	g, ctx := errgroup.WithContext(ctx)
 	for _, route := range routes {
-		m := stage.NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"sink": route.Name}, r), "forwarder")
+		m := stage.NewMetrics(r, "forwarder/"+route.Name)
 		log := log.With("sink", route.Name)
 		l := lease.New(leases, streams.SinkDurable(route.Name), holder, timing, log, nil)
 		g.Go(func() error {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/trailbell/trailbell/internal/app"
+)
+
+func scanCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "scan PATH...",
+		GroupID: "start",
+		Short:   "Run the rules over files or a bucket, once",
+		Long: `Examples:
+  trailbell scan ./logs
+  trailbell scan s3://my-trail --since 24h --profile default --format json
+
+A PATH is a directory with CloudTrail files in any layout, a single .json.gz,
+.json or .ndjson file (one record a line), or s3://BUCKET/PREFIX. The rules see
+the records in the same way as those of a watched bucket. Alerts go to stdout,
+everything else to stderr.
+
+It ends with 0 when everything was processed, with 3 when something could not be
+(each is named on stderr), and with 1 otherwise.`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	f := newConfigFlags(cmd).withAccess().withRules()
+	var (
+		since, until app.Since
+		format       string
+		yes          bool
+	)
+	cmd.Flags().Var(&since, "since", "S3: files delivered from then on: a date, or a time span such as 24h")
+	cmd.Flags().Var(&until, "until", "S3: files delivered before then")
+	cmd.Flags().StringVar(&format, "format", "text", "text, or json: the final revision of each alert, one a line")
+	cmd.Flags().BoolVar(&yes, "yes", false, fmt.Sprintf("S3: scan more than %s objects", humanize.Comma(app.MaxObjects)))
+	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		c, err := f.load()
+		if err != nil {
+			return err
+		}
+		if format != "text" && format != "json" {
+			return fmt.Errorf("--format: %q is not a format; write text or json", format)
+		}
+		now := time.Now()
+		o := app.ScanOptions{Paths: paths, Bucket: f.bucket, Yes: yes, JSON: format == "json"}
+		if !since.IsZero() {
+			o.Since = since.Time(now)
+		}
+		if !until.IsZero() {
+			o.Until = until.Time(now)
+		}
+		done := func() {}
+		if isTerminal(cmd.ErrOrStderr()) {
+			o.Progress, done = progress(cmd)
+		}
+		r, err := app.Scan(cmd.Context(), c, o, env(cmd, c))
+		done()
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s objects, %s records, %s alerts in %s\n",
+			humanize.Comma(int64(r.Objects)), humanize.Comma(int64(r.Records)), humanize.Comma(int64(r.Alerts)), r.Took.Round(10*time.Millisecond))
+		if r.Dead > 0 {
+			return &exitError{code: exitDead, text: fmt.Sprintf("%d inputs or parts of inputs could not be processed; they are named above", r.Dead)}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// progress draws a bar on a terminal.
+func progress(cmd *cobra.Command) (update func(done, total int), finish func()) {
+	var bar *progressbar.ProgressBar
+	return func(done, total int) {
+			if bar == nil {
+				bar = progressbar.NewOptions(total,
+					progressbar.OptionSetWriter(cmd.ErrOrStderr()), progressbar.OptionSetDescription("objects"),
+					progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
+			}
+			_ = bar.Set(done) // a bar that cannot be drawn is not worth an error
+		}, func() {
+			if bar != nil {
+				_ = bar.Clear()
+			}
+		}
+}

@@ -1,0 +1,290 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/trailbell/trailbell/internal/directory"
+	"github.com/trailbell/trailbell/internal/s3"
+	"github.com/trailbell/trailbell/internal/stage"
+	"github.com/trailbell/trailbell/internal/streams"
+	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+	"github.com/trailbell/trailbell/services/forwarder"
+	"github.com/trailbell/trailbell/services/lister"
+)
+
+// ScanOptions say what to scan.
+type ScanOptions struct {
+	// Paths are directories, files and s3://BUCKET/PREFIX.
+	Paths []string
+	// Since and Until bound a scan of S3 by the delivery of the files.
+	Since, Until time.Time
+	// Bucket says how to reach the buckets among Paths: profile, region,
+	// endpoint.
+	Bucket s3.Bucket
+	// Yes scans more than MaxObjects objects of S3.
+	Yes bool
+	// JSON prints one alert a line instead of text.
+	JSON bool
+	// Progress is told how far the scan is; it may be nil.
+	Progress func(done, total int)
+}
+
+// MaxObjects is how many objects of S3 are scanned without being asked for
+// explicitly: each costs a request.
+const MaxObjects = 10_000
+
+// ScanResult is what a scan has come to.
+type ScanResult struct {
+	Objects, Records, Alerts, Dead int
+	Bytes                          int64
+	Took                           time.Duration
+}
+
+// Scan runs the services on a throw-away server to the end of the input, and
+// prints the final revision of each alert in the order of time.
+func Scan(ctx context.Context, c Config, o ScanOptions, env Env) (ScanResult, error) {
+	inputs, err := openInputs(ctx, &c, o)
+	if err != nil {
+		return ScanResult{}, err
+	}
+	if err := estimate(ctx, inputs, o, env); err != nil {
+		return ScanResult{}, err
+	}
+	dir, err := os.MkdirTemp("", "trailbell-scan-")
+	if err != nil {
+		return ScanResult{}, fmt.Errorf("scan: %w; set TMPDIR to a directory with room", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	c.DataDir, c.NATS, c.HTTP = dir, NATS{}, ""
+	// A scan ends: its first alerts need not wait, and the last ones should
+	// not either.
+	c.Correlator.Coalesce = Duration(500 * time.Millisecond)
+	report := newReport()
+	env.Sinks = []forwarder.Route{{Name: "report", Sink: report}}
+	a := newAssembly(c, env)
+	if err := a.loadRules(); err != nil {
+		return ScanResult{}, err
+	}
+	s := scan{assembly: a, ScanOptions: o, inputs: inputs, report: report}
+	return s.run(ctx)
+}
+
+type scan struct {
+	*assembly
+	ScanOptions
+	inputs []input
+	report *report
+}
+
+func (s *scan) run(ctx context.Context) (ScanResult, error) {
+	start := time.Now()
+	b, err := openBus(ctx, s.config, s.Log)
+	if err != nil {
+		return ScanResult{}, err
+	}
+	defer b.close()
+	s.bus = b
+	nc, js, err := b.connect("scan")
+	if err != nil {
+		return ScanResult{}, err
+	}
+	defer nc.Close()
+
+	var result ScanResult
+	g, runCtx := errgroup.WithContext(ctx)
+	serviceCtx, stopServices := context.WithCancel(runCtx)
+	defer stopServices()
+	g.Go(func() error { return s.assembly.run(serviceCtx, Services[1:]) })
+	g.Go(func() error {
+		defer stopServices()
+		listed, err := s.list(runCtx, js)
+		if err != nil {
+			return err
+		}
+		result.Objects, result.Bytes = listed.New, listed.Bytes
+		return s.wait(runCtx, js, listed.New)
+	})
+	if err := g.Wait(); err != nil {
+		return result, err
+	}
+	if err := ctx.Err(); err != nil {
+		return result, err
+	}
+	result.Took = time.Since(start)
+	result.Records = int(counter(s.registry, "trailbell_correlator_records_total"))
+	if result.Dead, err = s.sayDead(ctx, js); err != nil {
+		return result, err
+	}
+	result.Alerts, err = s.report.print(ctx, js, s.Out, s.Look, s.JSON)
+	return result, err
+}
+
+// list is the lister of a scan: each input once.
+func (s *scan) list(ctx context.Context, js jetstream.JetStream) (lister.Report, error) {
+	publish := lister.Publisher(stage.NewSource(js, "lister", stage.NewMetrics(s.registry, "lister", streams.Keys), s.Log))
+	var total lister.Report
+	for _, in := range s.inputs {
+		r, err := in.list(ctx, publish)
+		total.Add(r)
+		if err != nil {
+			return total, err
+		}
+	}
+	if total.New == 0 {
+		return total, fmt.Errorf("there is nothing to scan in %s: no file ends in %s", strings.Join(s.Paths, ", "), strings.Join(directory.Extensions, ", "))
+	}
+	return total, nil
+}
+
+// wait returns when everything listed has come out at the far end.
+func (s *scan) wait(ctx context.Context, js jetstream.JetStream, total int) error {
+	tick := time.NewTicker(25 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done, err := Drained(ctx, js, []string{"report"})
+		if err != nil {
+			return err
+		}
+		if s.Progress != nil {
+			if keys, err := js.Stream(ctx, streams.Keys); err == nil {
+				s.Progress(max(total-int(keys.CachedInfo().State.Msgs), 0), total)
+			}
+		}
+		if done {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// sayDead names everything that could not be processed.
+func (s *scan) sayDead(ctx context.Context, js jetstream.JetStream) (int, error) {
+	dead, err := js.Stream(ctx, streams.Dead)
+	if err != nil {
+		return 0, fmt.Errorf("look at stream %s: %w", streams.Dead, err)
+	}
+	n := 0
+	for next := uint64(1); ; n++ {
+		m, err := dead.GetMsg(ctx, next, jetstream.WithGetMsgSubject(streams.AllDead))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("read stream %s: %w", streams.Dead, err)
+		}
+		var d trailbellv1.DeadLetter
+		if err := proto.Unmarshal(m.Data, &d); err != nil {
+			return n, fmt.Errorf("message %d of stream %s: %w", m.Sequence, streams.Dead, err)
+		}
+		_, _ = fmt.Fprintln(s.Err, DeadLine(&d))
+		next = m.Sequence + 1
+	}
+}
+
+// DeadLine is a dead letter for a person.
+func DeadLine(d *trailbellv1.DeadLetter) string {
+	where := d.GetObject().GetKey()
+	if b := d.GetObject().GetBucket(); b != directory.Bucket && b != "" {
+		where = "s3://" + b + "/" + where
+	}
+	if d.Offset != nil {
+		where += fmt.Sprintf(" at byte %d", d.GetOffset())
+	}
+	if where == "" {
+		where = fmt.Sprintf("message %d of %s", d.GetSequence(), d.GetStream())
+	}
+	return fmt.Sprintf("dead: %s: %s: %s", d.GetStage(), where, d.GetReason())
+}
+
+// input is one of the paths.
+type input struct {
+	remote bool
+	list   func(context.Context, lister.Publish) (lister.Report, error)
+}
+
+// openInputs looks at every path before anything is started. Buckets are added
+// to the configuration, so that the fetcher can reach them.
+func openInputs(ctx context.Context, c *Config, o ScanOptions) ([]input, error) {
+	var all []input
+	c.Lister.Buckets = nil
+	for _, path := range o.Paths {
+		rest, ok := strings.CutPrefix(path, "s3://")
+		if !ok {
+			source, err := directory.Open(path)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, input{list: func(ctx context.Context, publish lister.Publish) (lister.Report, error) {
+				return lister.ScanFiles(ctx, source, directory.Bucket, "", publish)
+			}})
+			continue
+		}
+		b := o.Bucket
+		b.Name, b.Prefix, _ = strings.Cut(rest, "/")
+		client, err := s3.Open(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		c.Lister.Buckets = append(c.Lister.Buckets, Bucket{Bucket: b})
+		all = append(all, input{remote: true, list: func(ctx context.Context, publish lister.Publish) (lister.Report, error) {
+			return scanBucket(ctx, client, b, o, publish)
+		}})
+	}
+	return all, nil
+}
+
+// scanBucket lists a bucket by its layout; without a layout, and without a
+// range that would need one, it lists what there is.
+func scanBucket(ctx context.Context, client *s3.Client, b s3.Bucket, o ScanOptions, publish lister.Publish) (lister.Report, error) {
+	span := lister.Range{Since: o.Since, Until: o.Until}
+	r, err := lister.Scan(ctx, client, b.Name, lister.Scope{Prefix: b.Prefix}, span, publish)
+	if _, empty := errors.AsType[*lister.Empty](err); !empty || span != (lister.Range{}) {
+		return r, err
+	}
+	files, filesErr := lister.ScanFiles(ctx, client, b.Name, b.Prefix, publish)
+	if filesErr == nil && files.New == 0 {
+		return files, err
+	}
+	return files, filesErr
+}
+
+// estimate says what a scan of S3 will cost before it starts.
+func estimate(ctx context.Context, inputs []input, o ScanOptions, env Env) error {
+	var total lister.Report
+	remote := false
+	for _, in := range inputs {
+		if !in.remote {
+			continue
+		}
+		remote = true
+		r, err := in.list(ctx, nil)
+		if err != nil {
+			return err
+		}
+		total.Add(r)
+	}
+	if !remote {
+		return nil
+	}
+	_, _ = fmt.Fprintf(env.Err, "S3: %s objects, %s, about %s requests\n",
+		humanize.Comma(int64(total.New)), humanize.Bytes(uint64(total.Bytes)), humanize.Comma(int64(total.New+2*total.Requests)))
+	if total.New > MaxObjects && !o.Yes {
+		return fmt.Errorf("%s objects are more than %s; narrow the scan with --since and --until, or say --yes",
+			humanize.Comma(int64(total.New)), humanize.Comma(MaxObjects))
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+// Package app puts the services together: from a configuration to a running
+// process. It can be embedded: it handles no signals, ends no process and has
+// no globals.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trailbell/trailbell/internal/cloudtrail"
+	"github.com/trailbell/trailbell/internal/streams"
+	"github.com/trailbell/trailbell/sigma"
+)
+
+// Up runs all services until ctx ends. A bucket that refuses at the start is an
+// error; later it is tried again.
+func Up(ctx context.Context, c Config, env Env) error {
+	a := newAssembly(c, env)
+	if len(c.Lister.Buckets) == 0 {
+		return errors.New("there is nothing to watch; name a bucket with --bucket, or under lister.buckets in a configuration file")
+	}
+	if err := a.loadRules(); err != nil {
+		return err
+	}
+	if err := a.probe(ctx); err != nil {
+		return err
+	}
+	return a.up(ctx, Services)
+}
+
+// Service runs one service against the NATS server of the configuration until
+// ctx ends.
+func Service(ctx context.Context, name string, c Config, env Env) error {
+	if c.NATS.URL == "" {
+		return fmt.Errorf("%s needs a NATS server: --nats nats://HOST:4222 (`trailbell up` brings one of its own)", name)
+	}
+	a := newAssembly(c, env)
+	switch name {
+	case "lister":
+		if len(c.Lister.Buckets) == 0 {
+			return errors.New("there is nothing to watch; name a bucket with --bucket, or under lister.buckets in a configuration file")
+		}
+	case "correlator":
+		if err := a.loadRules(); err != nil {
+			return err
+		}
+	}
+	return a.up(ctx, []string{name})
+}
+
+func (a *assembly) up(ctx context.Context, services []string) error {
+	b, err := openBus(ctx, a.config, a.Log)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	a.bus = b
+	g, ctx := errgroup.WithContext(ctx)
+	address, err := serveHTTP(ctx, a.config.HTTP, a.health, a.registry, g.Go)
+	if err != nil {
+		return err
+	}
+	a.banner(services, address)
+	if a.Started != nil {
+		nc, js, err := b.connect("observer")
+		if err != nil {
+			return err
+		}
+		defer nc.Close()
+		a.Started(Running{JetStream: js, Metrics: a.registry, NATS: b.url, HTTP: address})
+	}
+	g.Go(func() error { return a.run(ctx, services) })
+	return g.Wait()
+}
+
+// loadRules says which rules are broken and goes on with the others.
+func (a *assembly) loadRules() error {
+	set, errs := LoadRules(a.config.Correlator)
+	if set == nil {
+		return errors.Join(errs...)
+	}
+	for _, err := range errs {
+		a.Log.Error("rule not loaded", "error", err)
+	}
+	a.rules = set
+	return nil
+}
+
+// probe lists the top of each bucket, so that a mistake is said at once.
+func (a *assembly) probe(ctx context.Context) error {
+	for _, b := range a.config.Lister.Buckets {
+		client, err := a.objects.client(ctx, b.Name)
+		if err != nil {
+			return err
+		}
+		if _, err := client.Folders(ctx, cloudtrail.Key{Prefix: slashed(b.Prefix)}.RootDir()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func slashed(prefix string) string {
+	if prefix == "" || strings.HasSuffix(prefix, "/") {
+		return prefix
+	}
+	return prefix + "/"
+}
+
+// banner says what this process does and what to type next.
+func (a *assembly) banner(services []string, http string) {
+	line := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(a.Err, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	now := time.Now()
+	if a.bus.server != nil {
+		line("store", "%s", a.config.DataDir)
+	}
+	for _, s := range services {
+		switch s {
+		case "lister":
+			for _, b := range a.config.Lister.Buckets {
+				since := a.config.Lister.of(b, now).Start(now)
+				line("watching", "s3://%s/%s from %s, every %s; files up to %s late are found",
+					b.Name, slashed(b.Prefix), since.Format(time.DateOnly), a.config.Lister.Interval, a.config.Lister.LookBack)
+			}
+		case "correlator":
+			line("rules", "%s", rulesLine(a.rules))
+		}
+	}
+	line("NATS", "%s", natsLine(a.bus))
+	if http != "" {
+		line("metrics", "http://%s/metrics", http)
+	}
+	if a.bus.url != "" {
+		line("try", "nats sub -s %s '%s'", a.bus.url, streams.AllAlerts)
+	}
+}
+
+func natsLine(b *bus) string {
+	if b.url == "" {
+		return "embedded, not listening"
+	}
+	return b.url
+}
+
+func rulesLine(s *sigma.Set) string {
+	line := fmt.Sprintf("%d rules and %d correlations", len(s.Rules()), len(s.Correlations()))
+	if n := len(s.Skipped()); n > 0 {
+		line += fmt.Sprintf(" (%d more are not for CloudTrail)", n)
+	}
+	return line
+}
