@@ -116,7 +116,7 @@ func (l Ledger) Plan(stored []alert.Alert, g *window.Group, asOf alert.AsOf, now
 	// way leads to the one that lives.
 	for i, a := range stored {
 		if home := homes[i]; a.State == alert.Superseded && home != none && heirs[home] != i {
-			if heir := stored[heirs[home]].ID; last(successor, a.ID) != heir {
+			if heir := stored[heirs[home]].ID; endOf(successor, a.ID) != heir {
 				a.SupersededBy = heir
 				p.write(Revision{Alert: a})
 			}
@@ -143,8 +143,8 @@ func heirs(stored []alert.Alert, homes []int, episodes int) []int {
 	return heirs
 }
 
-// last follows successors from id to the one that has none.
-func last(successor map[string]string, id string) string {
+// endOf follows successors from id to the one that has none.
+func endOf(successor map[string]string, id string) string {
 	for range len(successor) + 1 {
 		next, ok := successor[id]
 		if !ok {
@@ -210,7 +210,7 @@ func (p *plan) forgot(a alert.Alert) bool {
 	if a.Partial || !a.AsOf.SameEpoch(p.asOf) || !p.group.Has(a.Anchor) {
 		return true
 	}
-	listed := set(a.EventIDs)
+	listed := setOf(a.EventIDs)
 	known := 0
 	for n := range p.group.Events() {
 		if n.Seq > a.AsOf.Sequence {
@@ -223,7 +223,7 @@ func (p *plan) forgot(a alert.Alert) bool {
 	return known < a.Count
 }
 
-func set(ids []string) map[string]struct{} {
+func setOf(ids []string) map[string]struct{} {
 	s := make(map[string]struct{}, len(ids))
 	for _, id := range ids {
 		s[id] = struct{}{}
@@ -235,7 +235,7 @@ func set(ids []string) map[string]struct{} {
 // had arrived and lies within. Contributing events are contiguous.
 func (p *plan) inside(a alert.Alert, n window.Event) bool {
 	return a.AsOf.SameEpoch(p.asOf) && n.Seq <= a.AsOf.Sequence &&
-		!alert.Time(n.Time).Before(a.FirstSeen) && mark(n).Compare(a.Held.Last) <= 0
+		!alert.Time(n.Time).Before(a.FirstSeen) && markOf(n).Compare(a.Held.Last) <= 0
 }
 
 // same reports whether two revisions say the same.

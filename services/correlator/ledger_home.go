@@ -41,7 +41,7 @@ func (p *plan) homes(stored []alert.Alert) []int {
 // and meets no other: runs do not overlap.
 func (p *plan) meeting(a alert.Alert) int {
 	for i := len(p.episodes) - 1; i >= 0; i-- {
-		r := run(p.episodes[i])
+		r := runOf(p.episodes[i])
 		if r.First.Compare(a.Held.Last) <= 0 && r.Last.Compare(a.Held.First) >= 0 {
 			return i
 		}
@@ -52,7 +52,7 @@ func (p *plan) meeting(a alert.Alert) int {
 // sharing returns the episode that shares most of an alert's events; of
 // several the earliest.
 func (p *plan) sharing(a alert.Alert) int {
-	listed := set(a.EventIDs)
+	listed := setOf(a.EventIDs)
 	home, most := none, 0
 	for i, e := range p.episodes {
 		shared := 0
@@ -68,11 +68,11 @@ func (p *plan) sharing(a alert.Alert) int {
 	return home
 }
 
-// run returns from where to where the condition holds in an episode.
-func run(e window.Episode) alert.Run {
-	return alert.Run{First: mark(e.FirstHeld()), Last: mark(e.Last())}
+// runOf returns from where to where the condition holds in an episode.
+func runOf(e window.Episode) alert.Run {
+	return alert.Run{First: markOf(e.FirstHeld()), Last: markOf(e.Last())}
 }
 
-func mark(e window.Event) alert.Mark {
+func markOf(e window.Event) alert.Mark {
 	return alert.Mark{Time: alert.Time(e.Time), EventID: e.ID}
 }

@@ -66,17 +66,17 @@ func (p *plan) exact(a alert.Alert, e window.Episode) Revision {
 	ids = alert.ClipEventIDs(ids, p.maxEventIDs())
 
 	r := Revision{Alert: a}
-	if a.Revision == 0 || mark(e.FirstHeld()).Compare(a.Held.First) != 0 {
+	if a.Revision == 0 || markOf(e.FirstHeld()).Compare(a.Held.First) != 0 {
 		lead := e.FirstHeld().Evidence
 		r.Lead = &lead
 	}
 	if e.Len() != a.Count || !slices.Equal(ids, a.EventIDs) {
 		r.Evidence = both(e.Len(), alert.MaxRecords, func(i int) window.Ref { return e.Event(i).Evidence })
 	}
-	r.State, r.SupersededBy = state(a, e), ""
+	r.State, r.SupersededBy = stateOf(a, e), ""
 	r.Count, r.EventIDs = e.Len(), ids
 	r.FirstSeen, r.LastSeen = alert.Time(e.First().Time), alert.Time(e.Last().Time)
-	r.Held = run(e)
+	r.Held = runOf(e)
 	return r
 }
 
@@ -84,7 +84,7 @@ func (p *plan) exact(a alert.Alert, e window.Episode) Revision {
 // events have been forgotten: it keeps all it has. Its new identities come
 // last, since it is not known where among the forgotten ones they belong.
 func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
-	listed := set(a.EventIDs)
+	listed := setOf(a.EventIDs)
 	counted := func(n window.Event) bool {
 		_, ok := listed[n.ID]
 		return ok || len(a.EventIDs) < a.Count && p.inside(a, n)
@@ -102,7 +102,7 @@ func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
 	if room := alert.MaxRecords - len(a.Records); room > 0 {
 		r.Evidence = both(len(added), room, func(i int) window.Ref { return added[i] })
 	}
-	r.State, r.SupersededBy, r.Partial = state(a, e), "", true
+	r.State, r.SupersededBy, r.Partial = stateOf(a, e), "", true
 	r.Count += len(added)
 	r.EventIDs = alert.ClipEventIDs(ids, p.maxEventIDs())
 	if first := alert.Time(e.First().Time); first.Before(a.FirstSeen) {
@@ -111,7 +111,7 @@ func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
 	if last := alert.Time(e.Last().Time); last.After(a.LastSeen) {
 		r.LastSeen = last
 	}
-	is := run(e)
+	is := runOf(e)
 	if is.First.Compare(a.Held.First) < 0 {
 		r.Held.First = is.First
 	}
@@ -121,10 +121,10 @@ func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
 	return r
 }
 
-// state returns whether an alert is open or ended. One that has ended opens
+// stateOf returns whether an alert is open or ended. One that has ended opens
 // again only if its run went on: what ended it may have been forgotten.
-func state(a alert.Alert, e window.Episode) alert.State {
-	if !e.Open || a.State == alert.Ended && mark(e.Last()).Compare(a.Held.Last) <= 0 {
+func stateOf(a alert.Alert, e window.Episode) alert.State {
+	if !e.Open || a.State == alert.Ended && markOf(e.Last()).Compare(a.Held.Last) <= 0 {
 		return alert.Ended
 	}
 	return alert.Open
