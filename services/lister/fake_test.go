@@ -125,6 +125,22 @@ func (b *bucket) Objects(_ context.Context, prefix, startAfter string) iter.Seq2
 	}
 }
 
+// listedBucket is a bucket whose objects have been listed before.
+type listedBucket struct {
+	*bucket
+	pages [][]listing.Object
+}
+
+func (b listedBucket) Objects(context.Context, string, string) iter.Seq2[[]listing.Object, error] {
+	return func(yield func([]listing.Object, error) bool) {
+		for _, page := range b.pages {
+			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
 // store is a Store in memory that holds its users to the contract.
 type store struct {
 	*fault
@@ -185,7 +201,12 @@ func newReader() *reader {
 	return &reader{fault: &fault{after: -1}, counts: map[string]int{}}
 }
 
-func (r *reader) publish(_ context.Context, refs []*trailbellv1.ObjectRef) error {
+func (r *reader) publish(ctx context.Context, refs []*trailbellv1.ObjectRef) error {
+	return r.slowly(ctx, refs, 0)
+}
+
+// slowly publishes and takes its time.
+func (r *reader) slowly(_ context.Context, refs []*trailbellv1.ObjectRef, d time.Duration) error {
 	r.mu.Lock()
 	if r.busy {
 		r.mu.Unlock()
@@ -193,6 +214,9 @@ func (r *reader) publish(_ context.Context, refs []*trailbellv1.ObjectRef) error
 	}
 	r.busy = true
 	r.mu.Unlock()
+	if d > 0 {
+		<-time.After(d)
+	}
 	do, err := r.step("publish")
 	r.mu.Lock()
 	defer r.mu.Unlock()

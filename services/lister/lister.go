@@ -25,7 +25,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"sync"
 	"time"
 
 	"github.com/trailbell/trailbell/internal/listing"
@@ -92,7 +91,7 @@ type Lister struct {
 	store   Store
 	publish Publish
 
-	publishing sync.Mutex
+	publishing chan struct{}     // full while somebody publishes, which may take hours
 	progress   *progress         // of the bucket; nil before the first poll
 	states     map[string]*state // by the folder of the trail
 }
@@ -105,7 +104,10 @@ func New(c Config, source Source, store Store, publish Publish) *Lister {
 	if c.Parallel <= 0 {
 		c.Parallel = defaultParallel
 	}
-	return &Lister{config: c, source: source, store: store, publish: publish, states: map[string]*state{}}
+	return &Lister{
+		config: c, source: source, store: store, publish: publish,
+		publishing: make(chan struct{}, 1), states: map[string]*state{},
+	}
 }
 
 // Start is the first day that the first poll of a trail lists when it runs at
@@ -130,8 +132,12 @@ func (l *Lister) since() date {
 }
 
 func (l *Lister) send(ctx context.Context, refs []*trailbellv1.ObjectRef) error {
-	l.publishing.Lock()
-	defer l.publishing.Unlock()
+	select {
+	case l.publishing <- struct{}{}:
+		defer func() { <-l.publishing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err := l.publish(ctx, refs); err != nil {
 		return &publishError{bucket: l.config.Bucket, n: len(refs), err: err}
 	}

@@ -132,12 +132,16 @@ func (l *Lister) page(ctx context.Context, s *state, seen map[uint64]struct{}, p
 		refs []*trailbellv1.ObjectRef
 		days []date // of each reference
 	)
-	for _, o := range page {
-		key, ok := r.take(o)
-		if !ok {
+	for i, o := range page {
+		_, known := seen[hashKey(o.Key)]
+		if known && i < len(page)-1 {
+			// Nothing more is to be learned of it: the stamp comes before the
+			// random part, so the newest of a page is its last.
+			r.Listed++
 			continue
 		}
-		if _, known := seen[hashKey(o.Key)]; known {
+		key, ok := r.take(o)
+		if !ok || known {
 			continue
 		}
 		refs = append(refs, reference(l.config.Bucket, o, key))

@@ -1,10 +1,12 @@
 package lister_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -100,6 +102,33 @@ func TestWhatWasForgottenIsNotPublishedAgain(t *testing.T) {
 	}
 }
 
+func TestTwoCrashesWhileForgettingPublishNothingAgain(t *testing.T) {
+	for first := range 12 {
+		for second := range 12 {
+			for _, applied := range []bool{false, true} {
+				b := newBench(t, log(alice, "eu-west-1", day(20), "a"), log(alice, "eu-west-1", day(23), "a"))
+				b.poll(day(20))
+				b.poll(day(23).Add(-24 * time.Hour))
+				for _, step := range []int{first, second} {
+					b.store.fault = &fault{after: step, applied: applied}
+					_, err := b.lister.Poll(t.Context(), tuesday)
+					if (b.store.hit != "") != (err != nil) {
+						t.Fatalf("fault %q, error %v", b.store.hit, err)
+					}
+				}
+				b.store.fault = &fault{after: -1}
+				b.restart()
+				b.poll(tuesday)
+				for key, n := range b.reader.counts {
+					if n != 1 {
+						t.Errorf("faults at step %d and then %d: %s was published %d times", first, second, key, n)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestOnlyLogsArePublished(t *testing.T) {
 	logKey := log(alice, "eu-west-1", day(24), "a")
 	b := newBench(t,
@@ -157,18 +186,102 @@ func TestARestingPollStoresNothing(t *testing.T) {
 }
 
 func TestADayOfManyKeysIsStoredInPieces(t *testing.T) {
-	b := newBench(t)
-	for i := range 20_000 {
-		b.bucket.put(log(alice, "eu-west-1", day(24), fmt.Sprintf("%05d", i)))
+	// A piece has 8192 keys; 8500 cross the border with the last page.
+	for _, n := range []int{8191, 8192, 8193, 8500, 20_000} {
+		b := newBench(t)
+		for i := range n {
+			b.bucket.put(log(alice, "eu-west-1", day(24), fmt.Sprintf("%05d", i)))
+		}
+		if got := b.poll(tuesday); len(got) != n {
+			t.Errorf("%d of %d were published", len(got), n)
+		}
+		b.restart()
+		if got := b.poll(tuesday); len(got) != 0 {
+			t.Errorf("%d of %d were published again", len(got), n)
+		}
+		b.poll(tuesday.AddDate(0, 0, 5)) // all of it is forgotten
+		if len(b.store.values) != 2 {
+			t.Errorf("of %d the store still holds %v", n, sorted(b.store.values))
+		}
 	}
-	if got := b.poll(tuesday); len(got) != 20_000 {
-		t.Errorf("%d were published", len(got))
+}
+
+func TestWhatCouldNotBeStoredIsStoredByTheNextPoll(t *testing.T) {
+	key := log(alice, "eu-west-1", day(24), "a")
+	b := newBench(t, key)
+	b.store.fault = &fault{after: 4} // gets of progress and head, puts of both; then the known keys
+	_, err := b.lister.Poll(t.Context(), tuesday)
+	if !errors.Is(err, errFault) || b.store.hit != "put" || b.reader.counts[key] != 1 {
+		t.Fatalf("error %v at %q, published %v", err, b.store.hit, b.reader.counts)
 	}
+	same(t, "the next poll", b.poll(tuesday))
 	b.restart()
 	same(t, "after a restart", b.poll(tuesday))
-	b.poll(tuesday.AddDate(0, 0, 5)) // all of it is forgotten
-	if len(b.store.values) != 2 {
-		t.Errorf("the store holds %v", sorted(b.store.values))
+}
+
+func TestABucketDoesNotMoveOnPastATrailThatFailed(t *testing.T) {
+	key := log(bob, "eu-west-1", day(20), "a")
+	b := newBench(t, log(alice, "eu-west-1", day(20), "a"))
+	b.config.Parallel = 1
+	b.restart()
+	b.poll(day(20))
+	b.bucket.put(key)
+	// Three days later the new account cannot be listed: three requests for
+	// folders, one listing, and then its own.
+	b.bucket.fault = &fault{after: 4}
+	if _, err := b.lister.Poll(t.Context(), day(23)); !errors.Is(err, errFault) {
+		t.Fatal(err)
+	}
+	b.bucket.fault = &fault{after: -1}
+	b.restart()
+	same(t, "when it can", b.poll(day(24)), key)
+}
+
+func TestAnAccountThatComesLaterBeginsWithTheBucket(t *testing.T) {
+	b := newBench(t, log(alice, "eu-west-1", day(24), "a"))
+	b.config.Since = day(24)
+	b.restart()
+	b.poll(tuesday)
+	key := log(bob, "eu-west-1", day(23), "a")
+	b.bucket.put(key)
+	b.config.Since = day(22)
+	b.restart()
+	same(t, "with an earlier since", b.poll(tuesday), key)
+}
+
+func TestNobodyPublishesWhileAnotherDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		for i := range 20 {
+			b.put(log(alice, fmt.Sprintf("eu-west-%d", i), day(24), "a"))
+		}
+		r := newReader()
+		slow := func(ctx context.Context, refs []*trailbellv1.ObjectRef) error {
+			return r.slowly(ctx, refs, time.Minute)
+		}
+		begin := time.Now()
+		if _, err := lister.New(lister.Config{Bucket: "trail"}, b, newStore(t), slow).Poll(t.Context(), tuesday); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took != 20*time.Minute || len(r.refs) != 20 {
+			t.Errorf("%d references took %s", len(r.refs), took)
+		}
+	})
+}
+
+func TestAPollEndsWhileItWaitsToPublish(t *testing.T) {
+	b := newBucket()
+	for i := range 20 {
+		b.put(log(alice, fmt.Sprintf("eu-west-%d", i), day(24), "a"))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	full := func(ctx context.Context, _ []*trailbellv1.ObjectRef) error {
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if _, err := lister.New(lister.Config{Bucket: "trail"}, b, newStore(t), full).Poll(ctx, tuesday); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -273,8 +386,8 @@ func TestEveryKeyOfTheLookBackIsPublishedAndOnceUnlessACrashFellBetween(t *testi
 				}
 				inPoll[ref.Key] = true
 			}
-			if f.hit == "" && err != nil {
-				t.Fatalf("an error without a fault: %v", err)
+			if (f.hit != "") != (err != nil) {
+				t.Fatalf("fault %q, error %v", f.hit, err)
 			}
 			if f.hit == "" || f.hit == "list" {
 				// Nothing went wrong between publishing and remembering.

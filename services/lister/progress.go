@@ -47,10 +47,6 @@ func (l *Lister) begin(ctx context.Context, floor date) error {
 	} else if err := json.Unmarshal(value, p); err != nil || !p.Window.valid() {
 		return fmt.Errorf("progress %s of bucket %q: window %q is not a day (%v); delete the value to begin anew", p.key, p.Bucket, p.Window, err)
 	}
-	// As with a trail: more of the look-back than at first.
-	if since := l.since(); since != "" && since < p.Window && floor < p.Window {
-		p.Window = max(since, floor)
-	}
 	l.progress = p
 	return nil
 }
