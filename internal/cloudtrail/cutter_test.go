@@ -273,11 +273,25 @@ func TestCutterGivesBackTheErrorOfTheReader(t *testing.T) {
 	}
 }
 
+func TestCutterGivesUpOnAReaderThatGivesNothing(t *testing.T) {
+	r := &chunked{data: []byte("["), size: func() int { return 0 }}
+	if _, err := NewCutter(r, CutterOptions{}).Next(); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("got %v, want %v", err, io.ErrNoProgress)
+	}
+}
+
 func TestCutterEndsWhenBadDoes(t *testing.T) {
 	stop := errors.New("stop")
-	c := NewCutter(strings.NewReader("{\"eventID\":1}\nx\n{\"eventID\":2}\n"), CutterOptions{Bad: func(BadRecord) error { return stop }})
-	if _, err := c.Next(); err != stop {
-		t.Errorf("got %v, want %v", err, stop)
+	for _, object := range []string{
+		"{\"eventID\":1}\nx\n{\"eventID\":2}\n",
+		"{\"eventID\":1}\nx",
+		"{\"foo\":1}\n{\"eventID\":2}\n",
+		"{\"eventID\":1}\n{\"foo\":2}\n{\"eventID\":3}",
+	} {
+		c := NewCutter(strings.NewReader(object), CutterOptions{Bad: func(BadRecord) error { return stop }})
+		if _, err := c.Next(); err != stop {
+			t.Errorf("%q: got %v, want %v", object, err, stop)
+		}
 	}
 }
 

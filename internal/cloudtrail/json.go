@@ -39,7 +39,9 @@ func (s *scanner) space(i int) int {
 	return i
 }
 
-// Bytes of a word that a string cannot go over just like that.
+// To look at the eight bytes of a word at once: ones*c is c in each of them, and
+// (w-ones)&^w&highs has the high bit of each that is 0. A borrow can set more of
+// these bits, but only above the lowest, which is the one that counts.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
@@ -50,9 +52,7 @@ const (
 func (s *scanner) str(i int) (end int, escapes bool) {
 	b := s.data
 	for {
-		// Eight bytes at a time: a high bit of stop is set for a quote, a
-		// backslash or a control character. A borrow can set more of them, but
-		// only above the lowest, which is the one that counts.
+		// A bit of stop is set for a quote, a backslash or a control character.
 		for i+8 <= len(b) {
 			w := binary.LittleEndian.Uint64(b[i:])
 			q, e := w^ones*'"', w^ones*'\\'
@@ -206,7 +206,7 @@ value:
 		}
 		depth++
 		object = b[i] == '{'
-		if i = s.space(i + 1); i < len(b) && b[i] == b2close(object) {
+		if i = s.space(i + 1); i < len(b) && b[i] == closing(object) {
 			i++
 			goto closed
 		}
@@ -239,7 +239,7 @@ behind:
 		if !object {
 			goto value
 		}
-	case b2close(object):
+	case closing(object):
 		i++
 		goto closed
 	default:
@@ -266,8 +266,8 @@ closed:
 	goto behind
 }
 
-// b2close is what closes an object or an array.
-func b2close(object bool) byte {
+// closing is what closes an object or an array.
+func closing(object bool) byte {
 	if object {
 		return '}'
 	}
