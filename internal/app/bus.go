@@ -24,7 +24,7 @@ type bus struct {
 func openBus(ctx context.Context, c Config, log *slog.Logger) (*bus, error) {
 	b := &bus{url: c.NATS.URL, log: log}
 	if c.NATS.URL == "" {
-		if err := checkDisk(c.DataDir, c.Limits().Total()); err != nil {
+		if _, err := CheckDisk(c.DataDir, c.Limits().Total()); err != nil {
 			return nil, err
 		}
 		s, err := natsserver.Start(natsserver.Options{Dir: c.DataDir, Listen: c.NATS.Listen, SyncAlways: c.NATS.SyncAlways})

@@ -171,7 +171,7 @@ func (a *assembly) watches(ctx context.Context, now time.Time) ([]lister.Watch, 
 		}
 		part := "bucket " + b.Name
 		all = append(all, lister.Watch{
-			Config: a.config.Lister.of(b, now), Source: source, Interval: time.Duration(a.config.Lister.Interval),
+			Config: a.config.Lister.Watch(b, now), Source: source, Interval: time.Duration(a.config.Lister.Interval),
 			Polled: func(r lister.Report, err error) {
 				a.health.set(part, err)
 				a.Polled(b.Name, r, err)
@@ -181,8 +181,8 @@ func (a *assembly) watches(ctx context.Context, now time.Time) ([]lister.Watch, 
 	return all, nil
 }
 
-// of is how the lister of a bucket is configured.
-func (l Lister) of(b Bucket, now time.Time) lister.Config {
+// Watch is how the lister of a bucket is configured.
+func (l Lister) Watch(b Bucket, now time.Time) lister.Config {
 	c := lister.Config{
 		Bucket:   b.Name,
 		Scope:    lister.Scope{Prefix: b.Prefix, Accounts: b.Accounts, Regions: b.Regions},

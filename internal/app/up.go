@@ -125,7 +125,7 @@ func (a *assembly) banner(services []string, http string) {
 		switch s {
 		case "lister":
 			for _, b := range a.config.Lister.Buckets {
-				since := a.config.Lister.of(b, now).Start(now)
+				since := a.config.Lister.Watch(b, now).Start(now)
 				line("watching", "s3://%s/%s from %s, every %s; files up to %s late are found",
 					b.Name, slashed(b.Prefix), since.Format(time.DateOnly), a.config.Lister.Interval, a.config.Lister.LookBack)
 			}

@@ -135,10 +135,13 @@ func probe(address string) error {
 	return l.Close()
 }
 
+// lockName is the file of a store that its server holds a lock on.
+const lockName = "lock"
+
 // lockDir keeps two processes from one store. The lock goes with the process,
 // however it ends.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w; choose another with --data-dir", err)
 	}
