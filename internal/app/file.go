@@ -133,7 +133,7 @@ func collect(v reflect.Value, fields map[string]reflect.Value) {
 		switch {
 		case option == "inline":
 			collect(v.Field(i), fields)
-		case name != "":
+		case name != "" && name != "-":
 			fields[name] = v.Field(i)
 		}
 	}

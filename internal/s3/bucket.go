@@ -30,7 +30,15 @@ type Bucket struct {
 	// PathStyle says whether the bucket's name goes into the path rather than
 	// into the host name. When nil: yes with an endpoint, no without.
 	PathStyle *bool `yaml:"path_style"`
+	// Keys, when not nil, are used in place of all that AWS's own
+	// configuration says: neither the environment nor ~/.aws is read. They are
+	// for a server of this process. They cannot be set in a configuration
+	// file, where a secret does not belong.
+	Keys *Keys `yaml:"-"`
 }
+
+// Keys are an access key.
+type Keys struct{ Access, Secret string }
 
 // Validate says what is wrong with the values, without asking any server.
 func (b Bucket) Validate() error {

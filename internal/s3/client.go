@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -77,6 +78,12 @@ func Open(ctx context.Context, b Bucket) (*Client, error) {
 }
 
 func load(ctx context.Context, b Bucket) (aws.Config, error) {
+	if b.Keys != nil {
+		return aws.Config{
+			HTTPClient:  newHTTPClient(),
+			Credentials: credentials.NewStaticCredentialsProvider(b.Keys.Access, b.Keys.Secret, ""),
+		}, nil
+	}
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(newHTTPClient()),
 		config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) {
@@ -118,6 +125,9 @@ func (c *Client) move(region string) {
 			o.UsePathStyle = *c.bucket.PathStyle
 		}
 		o.DisableLogOutputChecksumValidationSkipped = true
+		// Of what is written here no server needs to know more than S3 itself
+		// asks for.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.HTTPClient = regionClient{o.HTTPClient}
 		o.Retryer = retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 			o.StandardOptions = append(o.StandardOptions, func(o *retry.StandardOptions) {

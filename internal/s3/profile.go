@@ -86,10 +86,15 @@ func usedProfile(b Bucket) string {
 	return "default"
 }
 
-func fromEnvironment(b Bucket) bool { return b.Profile == "" && os.Getenv("AWS_ACCESS_KEY_ID") != "" }
+func fromEnvironment(b Bucket) bool {
+	return b.Keys == nil && b.Profile == "" && os.Getenv("AWS_ACCESS_KEY_ID") != ""
+}
 
 // usedCredentials names the credentials in a user's words.
 func usedCredentials(b Bucket) string {
+	if b.Keys != nil {
+		return "the program itself (" + b.Keys.Access + ")"
+	}
 	if fromEnvironment(b) {
 		return "the environment (AWS_ACCESS_KEY_ID)"
 	}
