@@ -149,6 +149,30 @@ func TestLedgerKeepsWhatIsForgotten(t *testing.T) {
 	b.expect()
 }
 
+func TestLedgerDoesNotOpenAgainWhatEnded(t *testing.T) {
+	b := newBench(t, moreThan(2))
+	b.arrive(0, 0, 1, 2, 100)
+	b.expect("e2/1 ended 3")
+	b.group = window.New(span, moreThan(2))
+	b.arrive(0, 0, 1, 2, 0, 1) // rebuilt from a log that has lost e100
+	b.expect()
+	b.arrive(0, 3)
+	b.expect("e2/2 open 4") // it went on
+}
+
+func TestLedgerNamesAnotherSuccessor(t *testing.T) {
+	b := newBench(t, moreThan(2))
+	b.arrive(0, 0, 1, 2, 3)
+	b.expect("e2/1 open 4")
+	gone := b.alerts[0]
+	gone.ID, gone.Anchor, gone.State, gone.SupersededBy = "gone", "e9", alert.Withdrawn, ""
+	gone.Held = alert.Run{}
+	lost := b.alerts[0]
+	lost.ID, lost.Anchor, lost.State, lost.SupersededBy = "lost", "e3", alert.Superseded, "gone"
+	b.alerts = append(b.alerts, gone, lost)
+	b.expect("e3/2 superseded 4 by e2")
+}
+
 func TestLedgerOfAnotherEpoch(t *testing.T) {
 	b := newBench(t, moreThan(2))
 	b.arrive(0, 50, 51, 52, 53, 54)

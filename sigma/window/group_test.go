@@ -260,4 +260,18 @@ func TestForget(t *testing.T) {
 			t.Errorf("two events made an episode of more than two: %+v", got)
 		}
 	})
+	t.Run("a run that an early event continued is not interrupted either", func(t *testing.T) {
+		g := window.New(10*second, moreThan(1))
+		deliver(g, stored(at(22, "forgotten"), 50), stored(at(22, "held"), 100))
+		g.Forget(100 * second)
+		deliver(g, stored(at(0, "a"), 101), stored(at(0, "b"), 101))
+		want := []string{"b", "held"}
+		if got := episodes(g); len(got) != 1 || !cmp.Equal(got[0].Holding, want) {
+			t.Fatalf("episodes %+v, want one that holds at %q", got, want)
+		}
+		deliver(g, stored(at(11, "late"), 102))
+		if got := episodes(g); len(got) != 1 {
+			t.Errorf("%d episodes, want 1", len(got))
+		}
+	})
 }
