@@ -200,7 +200,8 @@ func (f failure) code(code string) *Error {
 			try = "set new ones and start again, or use a --profile"
 		}
 		return f.note(Expired, "the credentials of %s have expired (%s); %s", used, code, try)
-	case "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", "InvalidToken", "InvalidSecurity":
+	case "InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException", "InvalidToken", "InvalidSecurity",
+		"XAdminUserNotFound": // versitygw's, with status 404
 		return f.note(NoCredentials, "the access key of %s is not known%s (%s); renew it or choose another --profile", used, f.at(), code)
 	case "SignatureDoesNotMatch":
 		return f.note(NoCredentials, "the secret key of %s is wrong%s (%s); enter it again with `aws configure`", used, f.at(), code)
@@ -264,25 +265,29 @@ func (f failure) status() *Error {
 	}
 	status := response.HTTPStatusCode()
 	name := http.StatusText(status)
+	// Without a code the SDK makes one of the status. A code that nobody here
+	// knows may be about anything, so its status does not count against an
+	// object or a bucket.
+	code := strings.ReplaceAll(name, " ", "")
+	if api, ok := errors.AsType[smithy.APIError](f.err); ok {
+		code = api.ErrorCode()
+	}
+	bare := code == strings.ReplaceAll(name, " ", "")
 	switch {
 	case status/100 == 2:
 		return nil // the answer was good and its body was not
 	case status/100 == 3, status == http.StatusBadRequest && regionNamed(f.err) != "":
 		return f.wrongRegion(fmt.Sprint(status))
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case bare && status == http.StatusUnauthorized, bare && status == http.StatusForbidden:
 		return f.denied(name)
-	case status == http.StatusNotFound && f.key != "":
+	case bare && status == http.StatusNotFound && f.key != "":
 		return f.is(NoKey, "does not exist (404)%s", f.at())
-	case status == http.StatusNotFound:
+	case bare && status == http.StatusNotFound:
 		return f.noBucket(name)
 	case status == http.StatusTooManyRequests:
 		return f.note(Throttled, "%d attempts were told to slow down (429); it is tried again later", maxAttempts)
 	case status >= 500:
 		return f.note(ServerError, "the server failed%s (%d %s) in %d attempts; it is tried again later", f.at(), status, name, maxAttempts)
-	}
-	code := name
-	if api, ok := errors.AsType[smithy.APIError](f.err); ok {
-		code = api.ErrorCode()
 	}
 	return f.note(Unknown, "%s was refused%s (%d %s)", f.operation(), f.at(), status, code)
 }

@@ -55,6 +55,9 @@ func TestRefusalsAreExplained(t *testing.T) {
 		{"another region, which is not said", list, 301, "PermanentRedirect", s3.WrongRegion, false, []string{`"us-east-1"`, "--region"}},
 		{"a redirect without a code", list, 307, "", s3.WrongRegion, false, []string{"--region"}},
 		{"the name is none", list, 400, "InvalidBucketName", s3.NoBucket, false, []string{"s3://"}},
+		{"the key is unknown to versitygw", list, 404, "XAdminUserNotFound", s3.NoCredentials, false, []string{"not known"}},
+		{"a refusal nobody has heard of", get, 403, "AccountProblem", s3.Unknown, false, []string{"GetObject", "403", "AccountProblem"}},
+		{"something nobody has heard of is not found", list, 404, "NoSuchThing", s3.Unknown, false, []string{"404", "NoSuchThing"}},
 		{"an error nobody has heard of", list, 400, "SomethingNew", s3.Unknown, false, []string{"ListObjectsV2", "400", "SomethingNew"}},
 	}
 	for _, test := range tests {
