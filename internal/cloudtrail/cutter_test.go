@@ -223,9 +223,9 @@ func TestCutterFillsSlices(t *testing.T) {
 }
 
 func TestCutterNeedsLittleMemory(t *testing.T) {
-	// Each is 8 MB in which there is nothing to keep, or too much.
-	const size = 8 << 20
-	const options = 3 * (16<<10 + 16<<10 + longestKey + readBytes)
+	// Each is 2 MB in which there is nothing to keep, or too much.
+	const size = 2 << 20
+	const limit = 2 * (16<<10 + 16<<10 + longestKey + readBytes)
 	for _, tt := range []struct{ name, before, fill, after string }{
 		{"white space between two records", `[{},`, " ", `{}]`},
 		{"a record that is too long", `[{},"`, "x", `",{}]`},
@@ -248,8 +248,8 @@ func TestCutterNeedsLittleMemory(t *testing.T) {
 			if records == 0 {
 				t.Error("no record")
 			}
-			if cap(c.buf) > options {
-				t.Errorf("the buffer has grown to %d bytes, want at most %d", cap(c.buf), options)
+			if cap(c.buf) > limit {
+				t.Errorf("the buffer has grown to %d bytes, want at most %d", cap(c.buf), limit)
 			}
 		})
 	}

@@ -20,14 +20,14 @@ const (
 )
 
 // ratioFrom is how much may come out before the ratio says anything.
-const ratioFrom = 64 << 20
+const ratioFrom = 16 << 20
 
 // OpenOptions bound what comes out of a compressed object.
 type OpenOptions struct {
 	// MaxBytes is the most that may come out; DefaultMaxBytes when 0.
 	MaxBytes int64
 	// MaxRatio is how many times its own size an object may decompress to,
-	// once 64 MiB have come out; DefaultMaxRatio when 0.
+	// once 16 MiB have come out; DefaultMaxRatio when 0.
 	MaxRatio int64
 }
 
