@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -118,9 +117,6 @@ func (f *configFlags) load() (app.Config, error) {
 		set(&c)
 	}
 	if err := c.Validate(); err != nil {
-		if f.file != "" {
-			return c, fmt.Errorf("%s: %w", f.file, err)
-		}
 		return c, err
 	}
 	app.LimitMemory(int64(f.memory))

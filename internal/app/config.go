@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +31,8 @@ type Config struct {
 	Decoder    Decoder    `yaml:"decoder"`
 	Correlator Correlator `yaml:"correlator"`
 	Forwarder  Forwarder  `yaml:"forwarder"`
+
+	origin *origin // nil without a file
 }
 
 // NATS says which server to use.
@@ -178,11 +181,23 @@ func (c Config) Limits() streams.Limits {
 	}
 }
 
-// Validate says everything that is wrong, each with the key and what to write.
+// invalid is a value that cannot be used.
+type invalid struct{ key, text string }
+
+// Validate says everything that is wrong, in the order of the keys, each with
+// file and line when it comes from there, the key and what to write.
 func (c Config) Validate() error {
 	var errs []error
+	for _, e := range c.invalid() {
+		errs = append(errs, fmt.Errorf("%s%s: %s", c.origin.place(e), e.key, e.text))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) invalid() []invalid {
+	var all []invalid
 	bad := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+		all = append(all, invalid{key, fmt.Sprintf(format, args...)})
 	}
 	if c.NATS.URL == "" && c.DataDir == "" {
 		bad("data_dir", "there is no home directory to put it in; say where the embedded server keeps its store, with --data-dir")
@@ -244,7 +259,8 @@ func (c Config) Validate() error {
 			bad(fmt.Sprintf("forwarder.sinks[%d]%s", i, field), format, args...)
 		})
 	}
-	return errors.Join(errs...)
+	slices.SortStableFunc(all, func(a, b invalid) int { return cmp.Compare(a.key, b.key) })
+	return all
 }
 
 func (s Sink) validate(names map[string]bool, bad func(field, format string, args ...any)) {

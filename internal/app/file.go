@@ -1,9 +1,11 @@
 package app
 
 import (
+	"bytes"
 	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -17,29 +19,81 @@ import (
 func (c *Config) ReadFile(path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
+		return fmt.Errorf("configuration: %w; check --config", err)
 	}
-	return c.parse(path, data)
+	if err := c.parse(path, data); err != nil {
+		return err
+	}
+	for _, e := range c.invalid() {
+		c.origin.wrong[e] = true
+	}
+	return nil
+}
+
+// origin is the file that a configuration was read from, for errors.
+type origin struct {
+	path  string
+	lines map[string]int // of the keys
+	// wrong is what was invalid when nothing but the file had been read. What
+	// is invalid later and not in here was given elsewhere.
+	wrong map[invalid]bool
+}
+
+// place is where a value was set, as PATH:LINE: in front of an error; empty for
+// one that is not from a file.
+func (o *origin) place(e invalid) string {
+	if o == nil || !o.wrong[e] {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d: ", o.path, o.line(e))
+}
+
+// line is that of a key, or of the nearest above that is in the file.
+func (o *origin) line(e invalid) int {
+	for key := e.key; key != ""; key = key[:max(strings.LastIndexAny(key, ".["), 0)] {
+		if line, ok := o.lines[key]; ok {
+			return line
+		}
+	}
+	return 1
 }
 
 func (c *Config) parse(path string, data []byte) error {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if len(doc.Content) == 0 {
+	r := reader{file: path, lines: map[string]int{}}
+	c.origin = &origin{path: path, lines: r.lines, wrong: map[invalid]bool{}}
+	var doc, second yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(data))
+	if err := documents.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil // empty, or comments only
+	} else if err != nil {
+		return syntax(path, err)
 	}
-	r := reader{file: path}
+	switch err := documents.Decode(&second); {
+	case err == nil:
+		return fmt.Errorf("%s:%d: a second YAML document begins here; put everything into one", path, second.Line)
+	case !errors.Is(err, io.EOF):
+		return syntax(path, err)
+	}
 	r.read(doc.Content[0], reflect.ValueOf(c).Elem(), "")
 	return errors.Join(r.errs...)
+}
+
+// syntax puts the line, which package yaml has in its text only, behind the
+// path.
+func syntax(path string, err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		return fmt.Errorf("%s:%s", path, rest)
+	}
+	return fmt.Errorf("%s: %s", path, text)
 }
 
 // reader fills a value from a YAML tree. The library's own strict mode knows
 // the line of an unknown key but not its path, and nothing of our values.
 type reader struct {
-	file string
-	errs []error
+	file  string
+	lines map[string]int // of each key that was met
+	errs  []error
 }
 
 func (r *reader) fail(n *yaml.Node, key, format string, args ...any) {
@@ -50,6 +104,7 @@ func (r *reader) fail(n *yaml.Node, key, format string, args ...any) {
 }
 
 func (r *reader) read(n *yaml.Node, v reflect.Value, key string) {
+	r.lines[key] = n.Line
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
