@@ -121,7 +121,7 @@ func (s *scan) run(ctx context.Context) (ScanResult, error) {
 		return result, err
 	}
 	result.Took = time.Since(start)
-	result.Records = int(counter(s.registry, "trailbell_correlator_records_total"))
+	result.Records = int(counter(s.registry, recordsMetric))
 	if result.Dead, err = s.sayDead(ctx, js); err != nil {
 		return result, err
 	}

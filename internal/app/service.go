@@ -58,6 +58,12 @@ type Running struct {
 	NATS, HTTP string
 }
 
+// Records is how many records the rules of this process have seen. One that
+// came twice counts twice.
+func (r Running) Records() int { return int(counter(r.Metrics, recordsMetric)) }
+
+const recordsMetric = "trailbell_correlator_records_total"
+
 // assembly is a process: some of the services, and what they share.
 //
 //	           bus (embedded or another NATS)
