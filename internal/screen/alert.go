@@ -87,13 +87,13 @@ func (e evidence) what() []span {
 	names := e.distinct(func(r []byte) string { return gjson.GetBytes(r, "eventName").Str })
 	switch {
 	case len(names) == 1 && e.Count > 1:
-		out = append(out, span{text: strconv.Itoa(e.Count) + " × " + value(names[0])})
+		out = append(out, span{text: strconv.Itoa(e.Count) + " × " + quoted(names[0])})
 	case len(names) == 1:
-		out = append(out, span{text: value(names[0])})
+		out = append(out, span{text: quoted(names[0])})
 	case e.Count > 1:
 		out = append(out, span{text: strconv.Itoa(e.Count) + " events"})
 		for i, n := range names[:min(len(names), maxValues)] {
-			out = append(out, span{text: value(n), near: i > 0})
+			out = append(out, span{text: quoted(n), near: i > 0})
 		}
 		if more := len(names) - maxValues; more > 0 {
 			out = append(out, span{text: fmt.Sprintf("and %d more", more), near: true})
@@ -127,7 +127,7 @@ func (e evidence) group() []span {
 	var out []span
 	for _, field := range slices.Sorted(maps.Keys(e.Group)) {
 		if v := e.Group[field]; !slices.Contains(shown, v) {
-			out = append(out, span{text: value(field) + " " + value(v)})
+			out = append(out, span{text: quoted(field) + " " + quoted(v)})
 		}
 	}
 	return out
@@ -138,7 +138,7 @@ func (e evidence) group() []span {
 func (e evidence) fate() []span {
 	switch e.State {
 	case alert.Superseded:
-		return append(words("superseded by", ""), span{text: value(e.SupersededBy), near: true},
+		return append(words("superseded by", ""), span{text: quoted(e.SupersededBy), near: true},
 			span{text: "which reports the same", style: dim})
 	case alert.Withdrawn:
 		return []span{{text: "withdrawn"}, {text: "late records show that the condition did not hold", style: dim}}
@@ -161,7 +161,7 @@ func (e evidence) who() []span {
 	} else if e.SourceIP != "" {
 		from := "from " + quoted(e.SourceIP)
 		if e.SourceCountry != "" {
-			from += " (" + value(e.SourceCountry) + ")"
+			from += " (" + quoted(e.SourceCountry) + ")"
 		}
 		out = append(out, span{text: from})
 	}
@@ -169,12 +169,12 @@ func (e evidence) who() []span {
 	if n := e.several(alert.AccountOf); n != "" {
 		place = append(place, n+" accounts")
 	} else if e.Account != "" {
-		place = append(place, value(e.Account))
+		place = append(place, quoted(e.Account))
 	}
 	if n := e.several(alert.RegionOf); n != "" {
 		place = append(place, n+" regions")
 	} else if e.Region != "" {
-		place = append(place, value(e.Region))
+		place = append(place, quoted(e.Region))
 	}
 	if len(place) > 0 {
 		out = append(out, span{text: "in " + strings.Join(place, " ")})

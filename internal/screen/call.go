@@ -211,9 +211,9 @@ func (f fact) spans() []span {
 	shown := f.values[:min(len(f.values), maxValues)]
 	var out []span
 	for i, v := range shown {
-		text := value(v)
+		text := quoted(v)
 		if i == 0 && f.name != "" {
-			text = cutMiddle(Safe(f.name), maxValue) + " " + text
+			text = Safe(f.name) + " " + text
 		}
 		out = append(out, span{text: text, near: i > 0})
 	}

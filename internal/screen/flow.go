@@ -27,15 +27,20 @@ func words(s, style string) []span {
 	return spans
 }
 
-// flow lays spans out in lines of at most room columns. A span that is wider is
-// cut in its middle. What does not fit into the given number of lines is left
-// out, with an ellipsis in its place.
+// maxSpan bounds a span in columns also where there is room for more: the longest
+// names that IAM allows fit, a policy does not.
+const maxSpan = 72
+
+// flow lays spans out in lines of at most room columns. A span that is wider, or
+// wider than maxSpan, is cut in its middle. What does not fit into the given
+// number of lines is left out, with an ellipsis in its place.
 func (l Look) flow(spans []span, room, lines int) []string {
 	var (
 		out  []string
 		line line
 	)
 	for i, s := range spans {
+		s.text = cutMiddle(s.text, min(maxSpan, room))
 		last := len(out) == lines-1
 		if line.used > 0 && line.used+len(s.gap())+columns(s.text) > limit(room, last && i < len(spans)-1) {
 			if last {

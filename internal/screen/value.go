@@ -6,15 +6,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// maxValue bounds a value of a record in columns.
-const maxValue = 64
-
-// value makes a value of a record fit to be shown: safe, quoted if it could be
-// taken for several, and short.
-func value(s string) string {
-	return cutMiddle(quoted(s), maxValue)
-}
-
+// quoted makes a value of a record fit to be shown: safe, and in quotes if it
+// could be taken for several.
 func quoted(s string) string {
 	s = Safe(s)
 	if s == "" || strings.ContainsAny(s, ` "`) {
