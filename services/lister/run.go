@@ -99,14 +99,11 @@ func (p *poller) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
+		next := time.Now().Add(p.Interval)
 		report, err := p.lister.Poll(ctx, time.Now())
-		if ctx.Err() != nil {
-			return
-		}
-		p.metrics.observe(report, err)
-		p.say(err)
-		if p.Polled != nil {
-			p.Polled(report, err)
+		p.tell(ctx, report, err)
+		if err == nil {
+			err = p.history(ctx, next)
 		}
 		if err != nil && !isEmpty(err) {
 			timer.Reset(min(retry, p.Interval))
@@ -114,7 +111,37 @@ func (p *poller) run(ctx context.Context) {
 			continue
 		}
 		retry = firstRetry
-		timer.Reset(p.Interval)
+		timer.Reset(time.Until(next))
+	}
+}
+
+// historyRequests is how much of the history is listed before the clock is
+// looked at.
+const historyRequests = 20
+
+// history lists the days before the look-back that were asked for, until the
+// next poll is due.
+func (p *poller) history(ctx context.Context, until time.Time) error {
+	for time.Now().Before(until) {
+		report, done, err := p.lister.History(ctx, historyRequests)
+		if report.Requests > 0 || err != nil {
+			p.tell(ctx, report, err)
+		}
+		if done || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *poller) tell(ctx context.Context, report Report, err error) {
+	if ctx.Err() != nil {
+		return // what ended with us did not fail
+	}
+	p.metrics.observe(report, err)
+	p.say(err)
+	if p.Polled != nil {
+		p.Polled(report, err)
 	}
 }
 
