@@ -50,7 +50,7 @@ func existing(dir string) (string, error) {
 			return "", fmt.Errorf("%s is a file, not a directory", dir)
 		case err == nil:
 			return dir, nil
-		case errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir):
+		case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && dir != filepath.Dir(dir):
 			dir, err = filepath.Dir(dir), nil
 		}
 	}

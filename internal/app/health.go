@@ -22,8 +22,6 @@ type health struct {
 	parts map[string]error
 }
 
-var errStarting = errors.New("starting")
-
 func newHealth() *health { return &health{parts: map[string]error{}} }
 
 // set says how a part is; nil is well.

@@ -24,13 +24,13 @@ import (
 // account in which nothing happens gets nothing.
 const late = time.Hour
 
-func bucket(ctx context.Context, l app.Lister, b app.Bucket, now time.Time) Section {
+func bucket(ctx context.Context, in Input, b app.Bucket) Section {
+	s, now := steps{timeout: in.Timeout}, in.Now
 	var (
-		s      steps
 		client *s3.Client
 		trails []lister.Trail
 		last   newest
-		watch  = l.Watch(b, now)
+		watch  = in.Config.Lister.Watch(b, now)
 	)
 	s.run(ctx, "credentials", func(ctx context.Context) Item {
 		var err error

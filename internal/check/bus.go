@@ -14,16 +14,16 @@ import (
 	"github.com/trailbell/trailbell/internal/streams"
 )
 
-func bus(ctx context.Context, c app.Config) Section {
-	if c.NATS.URL == "" {
-		return embedded(ctx, c)
+func bus(ctx context.Context, in Input) Section {
+	if in.Config.NATS.URL == "" {
+		return embedded(ctx, in)
 	}
-	return external(ctx, c)
+	return external(ctx, in)
 }
 
 // embedded looks at what a server of our own needs from this machine.
-func embedded(ctx context.Context, c app.Config) Section {
-	var s steps
+func embedded(ctx context.Context, in Input) Section {
+	s, c := steps{timeout: in.Timeout}, in.Config
 	running := false
 	s.run(ctx, "store", func(context.Context) Item {
 		var err error
@@ -55,9 +55,9 @@ func embedded(ctx context.Context, c app.Config) Section {
 }
 
 // external looks at a server that others run.
-func external(ctx context.Context, c app.Config) Section {
+func external(ctx context.Context, in Input) Section {
+	s, c := steps{timeout: in.Timeout}, in.Config
 	var (
-		s  steps
 		nc *nats.Conn
 		js jetstream.JetStream
 	)

@@ -9,8 +9,9 @@ import (
 	"github.com/trailbell/trailbell/internal/app"
 )
 
-// timeout bounds a single check. What takes longer would not work well either.
-const timeout = 10 * time.Second
+// defaultTimeout bounds a single check. What takes longer would not work well
+// either.
+const defaultTimeout = 10 * time.Second
 
 // Input is what to look at.
 type Input struct {
@@ -23,11 +24,16 @@ type Input struct {
 	Err error
 	// Now is the time that the age of objects is measured against.
 	Now time.Time
+	// Timeout bounds each single check; 10 s when zero.
+	Timeout time.Duration
 }
 
 // Run looks at everything, buckets side by side, and hands over each section
 // as soon as it and those before are complete. The error is that of ctx.
 func Run(ctx context.Context, in Input, emit func(Section)) error {
+	if in.Timeout <= 0 {
+		in.Timeout = defaultTimeout
+	}
 	emit(configuration(in))
 	if in.Err != nil {
 		emit(Section{Title: "Everything else", Items: []Item{
@@ -39,9 +45,9 @@ func Run(ctx context.Context, in Input, emit func(Section)) error {
 	buckets := make([]chan Section, len(in.Config.Lister.Buckets))
 	for i, b := range in.Config.Lister.Buckets {
 		buckets[i] = make(chan Section, 1)
-		go func() { buckets[i] <- bucket(ctx, in.Config.Lister, b, in.Now) }()
+		go func() { buckets[i] <- bucket(ctx, in, b) }()
 	}
-	emit(bus(ctx, in.Config))
+	emit(bus(ctx, in))
 	for _, b := range buckets {
 		emit(<-b)
 	}
@@ -55,7 +61,8 @@ func Run(ctx context.Context, in Input, emit func(Section)) error {
 
 // steps runs checks in order, of which each needs those before.
 type steps struct {
-	items []Item
+	timeout time.Duration // of each
+	items   []Item
 	// failed is the first check that failed.
 	failed string
 }
@@ -66,7 +73,7 @@ func (s *steps) run(ctx context.Context, name string, check func(context.Context
 		s.items = append(s.items, Item{Skipped, name, fmt.Sprintf("needs %q", s.failed)})
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	i := check(ctx)
 	i.Name = name

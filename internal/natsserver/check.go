@@ -13,7 +13,7 @@ import (
 // user can see. It leaves no trace.
 func InUse(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, lockName))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return false, nil
 	}
 	if err != nil {
