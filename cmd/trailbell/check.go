@@ -25,7 +25,7 @@ reading it. It changes nothing. Every ✗ says what to try; ! works and may not 
 what was meant.
 
 It ends with 1 when there was a ✗.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	f := newConfigFlags(cmd).withBucket().withRules().withNATS().withStore().withHTTP()
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

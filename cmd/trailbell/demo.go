@@ -27,7 +27,7 @@ One log file arrives late and sorts before files that were read already.
 It needs no AWS, no NATS, no configuration and no network, leaves nothing
 behind, and ends within 20 seconds: with 0 when everything that was planted rang
 and nothing else did, with 1 otherwise.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	keep := cmd.Flags().Bool("keep", false, "go on running after the summary, until Ctrl-C")
 	seed := cmd.Flags().Uint64("seed", 1, "which trail to grow")

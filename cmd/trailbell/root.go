@@ -66,8 +66,10 @@ NATS subjects that any program may subscribe to.
 Every flag can be given in the environment: --log-level is TRAILBELL_LOG_LEVEL.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// As far as a typing mistake goes.
+		SuggestionsMinimumDistance: 2,
+		Args:                       knownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return fromEnvironment(cmd.Flags())
 		},
@@ -78,7 +80,6 @@ Every flag can be given in the environment: --log-level is TRAILBELL_LOG_LEVEL.`
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Start here:"},
 		&cobra.Group{ID: "services", Title: "One service a process, against a NATS server:"},
@@ -87,7 +88,34 @@ Every flag can be given in the environment: --log-level is TRAILBELL_LOG_LEVEL.`
 	root.AddCommand(demoCommand(), checkCommand(), scanCommand(), upCommand())
 	root.AddCommand(serviceCommands()...)
 	root.AddCommand(benchCommand(), generateCommand(), versionCommand())
+	// `trailbell help scan` works, and need not be listed beside --help.
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Hidden = true
+		}
+	}
 	return root
+}
+
+// knownCommand is for the root, to which what is no command is an argument.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	try := ""
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		try = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return fmt.Errorf("unknown command %q%s; see `%s --help`", args[0], try, root.CommandPath())
+}
+
+// noArgs is for a command that takes flags only.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes no arguments, and %q is one; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
 // fromEnvironment sets every flag that was not given from its variable.

@@ -27,7 +27,12 @@ everything else to stderr.
 
 It ends with 0 when everything was processed, with 3 when something could not be
 (each is named on stderr), and with 1 otherwise.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(cmd *cobra.Command, paths []string) error {
+			if len(paths) == 0 {
+				return fmt.Errorf("there is no PATH to scan; see `%s --help`", cmd.CommandPath())
+			}
+			return nil
+		},
 	}
 	f := newConfigFlags(cmd).withAccess().withRules()
 	var (

@@ -22,7 +22,7 @@ func serviceCommands() []*cobra.Command {
 	var all []*cobra.Command
 	for _, s := range about {
 		examples := fmt.Sprintf("Examples:\n  trailbell %s --nats nats://127.0.0.1:4222 %s\n  TRAILBELL_NATS=nats://nats:4222 trailbell %s %s\n\n", s.name, s.args, s.name, s.args)
-		cmd := &cobra.Command{Use: s.name, GroupID: "services", Short: s.short, Long: examples + s.long, Args: cobra.NoArgs}
+		cmd := &cobra.Command{Use: s.name, GroupID: "services", Short: s.short, Long: examples + s.long, Args: noArgs}
 		f := newConfigFlags(cmd).withNATS().withHTTP()
 		switch s.name {
 		case "lister", "fetcher":

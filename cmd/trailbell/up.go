@@ -21,7 +21,7 @@ brings a NATS server of its own, whose store is in --data-dir.
 
 It begins with the files of today, UTC, less the look-back of 48 h, and not with
 the beginning of the bucket; --since says otherwise.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	f := newConfigFlags(cmd).withBucket().withRules().withNATS().withStore().withHTTP()
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -19,7 +19,7 @@ func versionCommand() *cobra.Command {
 		Long: `Examples:
   trailbell version
   docker run --rm trailbell:dev version`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "trailbell %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
