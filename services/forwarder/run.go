@@ -44,7 +44,7 @@ func Run(ctx context.Context, js jetstream.JetStream, routes []Route, holder str
 
 func serve(ctx context.Context, js jetstream.JetStream, route Route, m *stage.Metrics, log *slog.Logger) error {
 	durable := streams.SinkDurable(route.Name)
-	if err := ensure(ctx, js, durable); err != nil {
+	if err := ensure(ctx, js, durable, log); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -59,20 +59,38 @@ func serve(ctx context.Context, js jetstream.JetStream, route Route, m *stage.Me
 
 // ensure creates the durable consumer of a sink. A new sink begins with the
 // alerts of the last day, and not with those of three months.
-func ensure(ctx context.Context, js jetstream.JetStream, durable string) error {
+//
+// The server hands out one alert at a time. With more, those that a process held
+// when it ended would come again behind newer ones.
+func ensure(ctx context.Context, js jetstream.JetStream, durable string, log *slog.Logger) error {
 	_, err := js.Consumer(ctx, streams.Alerts, durable)
+	if err == nil {
+		reclaim(ctx, js, durable, log)
+		return nil
+	}
 	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return err
 	}
 	start := time.Now().Add(-backlog)
 	_, err = js.CreateConsumer(ctx, streams.Alerts, jetstream.ConsumerConfig{
-		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1,
+		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1, MaxAckPending: 1,
 		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &start,
 	})
 	if errors.Is(err, jetstream.ErrConsumerExists) {
 		return nil // another forwarder was faster
 	}
 	return err
+}
+
+// reclaim makes the alert that a process held when it was killed come again at
+// once. Whoever holds the lease may: nobody else is at work.
+func reclaim(ctx context.Context, js jetstream.JetStream, durable string, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, err := js.ResetConsumer(ctx, streams.Alerts, durable); err != nil && ctx.Err() == nil {
+		// An old server does not know how; the alert comes when ackWait is over.
+		log.Debug("could not reclaim what an earlier process held", "error", err)
+	}
 }
 
 // deliver is the stage: a revision of an alert in, nothing out.
