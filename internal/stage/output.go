@@ -97,6 +97,10 @@ func (o *Output) Emit(ctx context.Context, p Publication) error {
 	return nil
 }
 
+// DeadLetterLog is the message that a dead letter is logged with, for those who
+// read DEAD themselves and need not be told twice.
+const DeadLetterLog = "dead letter"
+
 // Dead publishes a dead letter about a part of the input: the rest goes on.
 func (o *Output) Dead(ctx context.Context, d *trailbellv1.DeadLetter) error {
 	detail := ""
@@ -118,7 +122,7 @@ func (o *Output) deadLetter(ctx context.Context, d *trailbellv1.DeadLetter, deta
 		return fmt.Errorf("encode dead letter: %w", err)
 	}
 	o.dead++
-	o.log.Warn("dead letter", "reason", d.GetReason(), "bucket", d.GetObject().GetBucket(), "key", d.GetObject().GetKey(), "offset", d.GetOffset())
+	o.log.Warn(DeadLetterLog, "reason", d.GetReason(), "bucket", d.GetObject().GetBucket(), "key", d.GetObject().GetKey(), "offset", d.GetOffset())
 	return o.Emit(ctx, Publication{
 		Stream:  streams.Dead,
 		Subject: streams.DeadSubject(o.stage),

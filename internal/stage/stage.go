@@ -121,6 +121,20 @@ func (s *shell) run(ctx context.Context, consumer jetstream.Consumer) error {
 	defer stop()
 	workCtx, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
+	// What has been sent to us already comes out of a drained iterator, to be
+	// given back: dropped, it would come again only when its time has run out.
+	ended := make(chan struct{})
+	var closer sync.WaitGroup
+	closer.Go(func() {
+		<-ctx.Done()
+		messages.Drain()
+		select {
+		case <-ended:
+		case <-time.After(s.Grace):
+		}
+		abandon()
+		messages.Stop()
+	})
 
 	var workers, beater sync.WaitGroup
 	for range s.Workers {
@@ -128,29 +142,28 @@ func (s *shell) run(ctx context.Context, consumer jetstream.Consumer) error {
 	}
 	stopBeat := make(chan struct{})
 	beater.Go(func() { s.beat(stopBeat) })
-	stopPull := context.AfterFunc(ctx, messages.Stop)
-	defer stopPull()
 
 	err = s.pull(ctx, messages)
 
-	timer := time.AfterFunc(s.Grace, abandon)
-	defer timer.Stop()
 	stop()
 	workers.Wait()
 	s.delayed.Wait()
+	close(ended)
+	closer.Wait()
 	close(stopBeat)
 	beater.Wait()
 	s.returnHeld()
 	return err
 }
 
-// pull hands messages to the workers until ctx ends.
+// pull hands messages to the workers until ctx ends, and then takes what is
+// still on its way.
 func (s *shell) pull(ctx context.Context, messages jetstream.MessagesContext) error {
 	defer messages.Stop()
 	for {
 		msg, err := messages.Next()
 		switch {
-		case ctx.Err() != nil, errors.Is(err, jetstream.ErrMsgIteratorClosed):
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed), err != nil && ctx.Err() != nil:
 			return nil
 		case errors.Is(err, jetstream.ErrNoHeartbeat):
 			continue // the connection is down; the iterator goes on when it is back
@@ -171,8 +184,7 @@ func (s *shell) pull(ctx context.Context, messages jetstream.MessagesContext) er
 		s.hold(h)
 		select {
 		case s.work <- h:
-		case <-ctx.Done():
-			return nil
+		case <-ctx.Done(): // returnHeld gives it back
 		}
 	}
 }

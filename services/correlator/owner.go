@@ -49,6 +49,13 @@ type owner struct {
 	swept     int64         // cutoff of the last sweep over all groups
 }
 
+func newOwner(o Options, rules *sigma.Set, s stores, b *books, m *metrics, log *slog.Logger) *owner {
+	return &owner{
+		Options: o, rules: rules, books: b, progress: s.progress, matches: s.matches, metrics: m, log: log, epoch: s.epoch,
+		groups: map[string]*group{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
+	}
+}
+
 // group is one group of one correlation.
 type group struct {
 	key    key

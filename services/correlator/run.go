@@ -78,12 +78,8 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 	g.Go(func() error {
 		return l.Run(ctx, func(ctx context.Context) error {
 			return again(ctx, log, func() error {
-				own := &owner{
-					Options: o, rules: rules, progress: s.progress, matches: s.matches, metrics: m, log: log, epoch: s.epoch,
-					books:  &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m},
-					groups: map[string]*group{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
-				}
-				return own.run(ctx)
+				b := &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m}
+				return newOwner(o, rules, s, b, m, log).run(ctx)
 			})
 		})
 	})

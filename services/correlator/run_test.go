@@ -1,0 +1,428 @@
+package correlator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/s2"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/trailbell/trailbell/internal/alert"
+	"github.com/trailbell/trailbell/internal/lease"
+	"github.com/trailbell/trailbell/internal/natsserver"
+	"github.com/trailbell/trailbell/internal/natsserver/natstest"
+	"github.com/trailbell/trailbell/internal/stage"
+	"github.com/trailbell/trailbell/internal/streams"
+	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+	"github.com/trailbell/trailbell/sigma"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 30 * time.Second
+
+// bell is the rules of the tests: single failures, and more than four of one
+// address within 360 s.
+const bell = `
+title: Failure
+name: failure
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: ConsoleLogin, responseElements.ConsoleLogin: Failure}
+  condition: selection
+level: medium
+---
+title: Brute force
+name: brute_force
+correlation:
+  type: event_count
+  rules: [failure]
+  group-by: [recipientAccountId, sourceIPAddress]
+  timespan: 360s
+  condition: {gt: 4}
+level: high
+`
+
+func ruleSet(t *testing.T, text string) *sigma.Set {
+	t.Helper()
+	c, errs := sigma.Parse("bell.yml", []byte(text))
+	if len(errs) > 0 {
+		t.Fatal(errors.Join(errs...))
+	}
+	set, errs := sigma.Compile(c, sigma.Options{})
+	if len(errs) > 0 {
+		t.Fatal(errors.Join(errs...))
+	}
+	return set
+}
+
+// login is a failed login.
+type login struct {
+	id      string
+	address int
+	second  int
+}
+
+var start = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+
+func (l login) time() time.Time { return start.Add(time.Duration(l.second) * time.Second) }
+
+func (l login) record() string {
+	return fmt.Sprintf(`{"eventTime":%q,"eventID":%q,"eventSource":"signin.amazonaws.com","eventName":"ConsoleLogin","recipientAccountId":"111122223333","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.%d","responseElements":{"ConsoleLogin":"Failure"}}`,
+		l.time().Format(time.RFC3339), l.id, l.address)
+}
+
+// publish puts logins into EVENTS as one batch of an object.
+func publish(t *testing.T, js jetstream.JetStream, object string, logins ...login) {
+	t.Helper()
+	b := &trailbellv1.EventBatch{
+		Object: &trailbellv1.ObjectRef{Bucket: "b", Key: object},
+		Types:  []*trailbellv1.EventType{{Source: "signin.amazonaws.com", Name: "ConsoleLogin"}},
+	}
+	var text strings.Builder
+	for _, l := range logins {
+		b.Starts = append(b.Starts, uint32(text.Len()))
+		b.Lengths = append(b.Lengths, uint32(len(l.record())))
+		b.TypeIndex = append(b.TypeIndex, 0)
+		b.Times = append(b.Times, l.time().UnixMilli())
+		b.Identities = append(b.Identities, l.id)
+		text.WriteString(l.record())
+	}
+	b.Size = uint32(text.Len())
+	b.Records = s2.Encode(nil, []byte(text.String()))
+	data, err := proto.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), streams.EventsSubject("111122223333", "us-east-1"), data, jetstream.WithMsgID(object)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var fast = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 200 * time.Millisecond, Dead: 300 * time.Millisecond}
+
+func options() Options {
+	return Options{Workers: 2, Partitions: 16, Horizon: 24 * time.Hour, Coalesce: 10 * time.Millisecond, MaxEvents: 100_000}
+}
+
+// run runs a correlator until the returned function is called.
+func run(t *testing.T, s *natsserver.Server, rules *sigma.Set, o Options, holder string) (stop func()) {
+	t.Helper()
+	nc, js := natstest.Connect(t, s)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, js, rules, o, holder, fast, prometheus.NewRegistry(), natstest.Quiet)
+	}()
+	return func() {
+		t.Helper()
+		cancel()
+		// One that is stopped while it starts says so.
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v", err)
+		}
+		nc.Close()
+	}
+}
+
+// settle waits until everything in EVENTS has been matched and written.
+func settle(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		c, err := js.Consumer(t.Context(), streams.Events, streams.MatcherDurable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := c.CachedInfo()
+		if i.NumPending == 0 && i.NumAckPending == 0 {
+			written, last, err := Written(t.Context(), js)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if written == last {
+				return
+			}
+		}
+		select {
+		case <-deadline:
+			t.Fatal("not settled")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// final reads ALERTS, checks the revisions, and returns the last one of each
+// alert.
+func final(t *testing.T, js jetstream.JetStream) map[string]alert.Alert {
+	t.Helper()
+	s, err := js.Stream(t.Context(), streams.Alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := map[string]alert.Alert{}
+	for next := uint64(1); ; next++ {
+		m, err := s.GetMsg(t.Context(), next)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return last
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := alert.Parse(m.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Revision != last[a.ID].Revision+1 {
+			t.Errorf("revision %d of %s follows revision %d", a.Revision, a.ID, last[a.ID].Revision)
+		}
+		if a.AsOf.Compare(last[a.ID].AsOf) < 0 {
+			t.Errorf("as_of of %s fell", a.ID)
+		}
+		last[a.ID] = a
+	}
+}
+
+// episodes is the oracle: quadratic and obvious.
+func episodes(logins []login) []string {
+	byAddress := map[int][]login{}
+	seen := map[string]bool{}
+	for _, l := range logins {
+		if !seen[l.id] {
+			seen[l.id] = true
+			byAddress[l.address] = append(byAddress[l.address], l)
+		}
+	}
+	var all []string
+	for address, ls := range byAddress {
+		slices.SortFunc(ls, func(a, b login) int {
+			if a.second != b.second {
+				return a.second - b.second
+			}
+			return strings.Compare(a.id, b.id)
+		})
+		var events []string
+		flush := func() {
+			if events != nil {
+				all = append(all, fmt.Sprint(address, " ", events))
+			}
+			events = nil
+		}
+		for i, l := range ls {
+			var window []string
+			for _, w := range ls[:i+1] {
+				if l.second-w.second <= 360 {
+					window = append(window, w.id)
+				}
+			}
+			if len(window) <= 4 {
+				flush()
+				continue
+			}
+			for _, id := range window {
+				if !slices.Contains(events, id) {
+					events = append(events, id)
+				}
+			}
+		}
+		flush()
+	}
+	slices.Sort(all)
+	return all
+}
+
+func living(last map[string]alert.Alert) []string {
+	var all []string
+	for _, a := range last {
+		if a.State.Living() && a.Kind == alert.KindCorrelation {
+			all = append(all, fmt.Sprint(strings.TrimPrefix(a.Group["sourceIPAddress"], "192.0.2."), " ", a.EventIDs))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// attack is a random timeline with windows that are just full, and just not.
+func attack(random *rand.Rand) []login {
+	var all []login
+	for address := range 6 {
+		second := 0
+		for i := range 30 {
+			second += []int{1, 60, 89, 90, 91, 359, 360, 361}[random.IntN(8)]
+			all = append(all, login{fmt.Sprintf("id-%d-%02d", address, i), address, second})
+		}
+	}
+	return all
+}
+
+func TestTheFifthFailureRings(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	stop := run(t, s, ruleSet(t, bell), options(), "a")
+	for i, second := range []int{0, 90, 180, 270, 360} {
+		publish(t, js, fmt.Sprint("object-", i), login{fmt.Sprint("id-", i), 7, second})
+	}
+	settle(t, js)
+	stop()
+	last := final(t, js)
+	if len(last) != 1 {
+		t.Fatalf("%d alerts, want one: single failures are muted by the correlation", len(last))
+	}
+	for _, a := range last {
+		want := []string{"id-0", "id-1", "id-2", "id-3", "id-4"}
+		if diff := cmp.Diff(want, a.EventIDs); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		if a.Count != 5 || len(a.Records) != 5 || len(a.Objects) != 5 || a.SourceIP != "192.0.2.7" || a.Account != "111122223333" {
+			t.Errorf("count %d, %d records, %d objects, source %s, account %s", a.Count, len(a.Records), len(a.Objects), a.SourceIP, a.Account)
+		}
+		if !a.FirstSeen.Equal(start) || !a.LastSeen.Equal(start.Add(360*time.Second)) {
+			t.Errorf("seen from %v to %v", a.FirstSeen, a.LastSeen)
+		}
+	}
+}
+
+func TestOrderRepeatsAndRestartsChangeNothing(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			s := natstest.Start(t, natstest.Limits())
+			_, js := natstest.Connect(t, s)
+			rules := ruleSet(t, bell)
+			logins := attack(random)
+			sent := append(slices.Clone(logins), logins[:len(logins)/3]...) // some twice
+			random.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
+			stop := run(t, s, rules, options(), "0")
+			n := 0
+			for part := range slices.Chunk(sent, 7) {
+				publish(t, js, fmt.Sprint("object-", n), part...)
+				n++
+				if random.IntN(6) == 0 {
+					stop()
+					stop = run(t, s, rules, options(), fmt.Sprint(n))
+				}
+			}
+			settle(t, js)
+			stop()
+			if diff := cmp.Diff(episodes(logins), living(final(t, js))); diff != "" {
+				t.Errorf("episodes (-oracle +alerts):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTwoOwnersEndInOneAlert has two owners fold and write at once, as after
+// one has been paused for longer than its lease.
+func TestTwoOwnersEndInOneAlert(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 2))
+			s := natstest.Start(t, natstest.Limits())
+			_, js := natstest.Connect(t, s)
+			rules := ruleSet(t, bell)
+			stop := run(t, s, rules, options(), "a")
+			second := secondOwner(t, s, rules)
+			logins := attack(random)
+			sent := slices.Clone(logins)
+			random.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
+			n := 0
+			for part := range slices.Chunk(sent, 5) {
+				publish(t, js, fmt.Sprint("object-", n), part...)
+				n++
+			}
+			settle(t, js)
+			second()
+			stop()
+			if diff := cmp.Diff(episodes(logins), living(final(t, js))); diff != "" {
+				t.Errorf("episodes (-oracle +alerts):\n%s", diff)
+			}
+		})
+	}
+}
+
+// secondOwner runs a window owner that no lease allows.
+func secondOwner(t *testing.T, s *natsserver.Server, rules *sigma.Set) (stop func()) {
+	t.Helper()
+	_, js := natstest.Connect(t, s)
+	st, err := open(t.Context(), js)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := prometheus.NewRegistry()
+	m := newMetrics(r, rules)
+	shell := stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts)
+	o := options()
+	o.Ready = func(bool) {}
+	b := &books{js: js, alerts: st.alerts, evidence: newEvidence(st.events), shell: shell, metrics: m}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- newOwner(o, rules, st, b, m, natstest.Quiet).run(ctx) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("the second owner ended with %v", err)
+		}
+	}
+}
+
+func TestEventsBeyondTheLimitAreForgottenAndAlertsStay(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	o := options()
+	o.MaxEvents = 20
+	stop := run(t, s, ruleSet(t, bell), o, "a")
+	var ring []login
+	for i := range 5 {
+		ring = append(ring, login{fmt.Sprint("id-", i), 1, i})
+	}
+	publish(t, js, "first", ring...)
+	settle(t, js)
+	for i := range 60 {
+		publish(t, js, fmt.Sprint("noise-", i), login{fmt.Sprint("noise-", i), 2 + i, i})
+	}
+	settle(t, js)
+	stop()
+	if diff := cmp.Diff(episodes(ring), living(final(t, js))); diff != "" {
+		t.Errorf("episodes (-oracle +alerts):\n%s", diff)
+	}
+}
+
+func TestEvidenceThatIsGoneLeavesTheAlert(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	o := options()
+	stop := run(t, s, ruleSet(t, bell), o, "a")
+	for i := range 4 {
+		publish(t, js, fmt.Sprint("object-", i), login{fmt.Sprint("id-", i), 1, i})
+	}
+	settle(t, js)
+	events, err := js.Stream(t.Context(), streams.Events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := events.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, js, "last", login{"id-4", 1, 4})
+	settle(t, js)
+	stop()
+	for _, a := range final(t, js) {
+		if a.Count != 5 || len(a.EventIDs) != 5 || len(a.Records) != 1 {
+			t.Errorf("count %d, %d events, %d records; want 5, 5 and the one record that is left", a.Count, len(a.EventIDs), len(a.Records))
+		}
+	}
+	if n := len(final(t, js)); n != 1 {
+		t.Errorf("%d alerts, want one", n)
+	}
+}
