@@ -21,6 +21,7 @@ type configFlags struct {
 	flags *pflag.FlagSet
 	set   []func(*app.Config)
 
+	level  string // of the log, when nobody says another
 	file   string
 	memory app.Size
 	bucket s3.Bucket
@@ -28,10 +29,15 @@ type configFlags struct {
 }
 
 func newConfigFlags(cmd *cobra.Command) *configFlags {
-	f := &configFlags{flags: cmd.Flags()}
+	return newConfigFlagsAt(cmd, app.DefaultConfig().Log.Level)
+}
+
+// newConfigFlagsAt is for a command that logs at another level by default.
+func newConfigFlagsAt(cmd *cobra.Command, level string) *configFlags {
+	f := &configFlags{flags: cmd.Flags(), level: level}
 	f.flags.StringVar(&f.file, "config", "", "configuration file")
 	f.flags.Var(&sizeFlag{&f.memory}, "memory-limit", "memory to stay below, as in 512MiB (default: GOMEMLIMIT, the container's, or 250MiB)")
-	f.text("log-level", "info", "debug, info, warn or error", func(c *app.Config, v string) { c.Log.Level = v })
+	f.text("log-level", level, "debug, info, warn or error", func(c *app.Config, v string) { c.Log.Level = v })
 	f.text("log-format", "text", "text or json; logs go to stderr", func(c *app.Config, v string) { c.Log.Format = v })
 	return f
 }
@@ -108,6 +114,7 @@ func (f *configFlags) withBucket() *configFlags {
 // load makes the configuration: defaults, file, environment and flags.
 func (f *configFlags) load() (app.Config, error) {
 	c := app.DefaultConfig()
+	c.Log.Level = f.level
 	if f.file != "" {
 		if err := c.ReadFile(f.file); err != nil {
 			return c, err

@@ -34,7 +34,7 @@ It ends with 0 when everything was processed, with 3 when something could not be
 			return nil
 		},
 	}
-	f := newConfigFlags(cmd).withAccess().withRules()
+	f := newConfigFlagsAt(cmd, "warn").withAccess().withRules()
 	var (
 		since, until app.Since
 		format       string
@@ -69,14 +69,22 @@ It ends with 0 when everything was processed, with 3 when something could not be
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s objects, %s records, %s alerts in %s\n",
-			humanize.Comma(int64(r.Objects)), humanize.Comma(int64(r.Records)), humanize.Comma(int64(r.Alerts)), r.Took.Round(10*time.Millisecond))
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s and %s in %s\n",
+			plural(r.Objects, "object"), plural(r.Records, "record"), plural(r.Alerts, "alert"), r.Took.Round(10*time.Millisecond))
 		if r.Dead > 0 {
-			return &exitError{code: exitDead, text: fmt.Sprintf("%d inputs or parts of inputs could not be processed; they are named above", r.Dead)}
+			return &exitError{code: exitDead, text: plural(r.Dead, "part") + " of the input could not be processed; see each \"dead:\" above"}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// plural is "1 object", "2,000 objects".
+func plural(n int, one string) string {
+	if n != 1 {
+		one += "s"
+	}
+	return humanize.Comma(int64(n)) + " " + one
 }
 
 // progress draws a bar on a terminal.

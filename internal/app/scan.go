@@ -71,6 +71,7 @@ func Scan(ctx context.Context, c Config, o ScanOptions, env Env) (ScanResult, er
 	c.Correlator.Coalesce = Duration(500 * time.Millisecond)
 	report := newReport()
 	env.Sinks = []forwarder.Route{{Name: "report", Sink: report}}
+	env.Log = without(env.Log, stage.DeadLetterLog) // they are named at the end
 	a := newAssembly(c, env)
 	if err := a.loadRules(); err != nil {
 		return ScanResult{}, err
