@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/trailbell/trailbell/rules"
@@ -11,7 +12,8 @@ import (
 
 // LoadRules reads and compiles the rules of a configuration. A broken rule is
 // one of the errors and does not keep the others out; the set is nil only when
-// nothing is left.
+// nothing is left, or when a path does not exist: all that somebody meant to
+// run is missing then.
 func LoadRules(c Correlator) (*sigma.Set, []error) {
 	var all sigma.Collection
 	var errs []error
@@ -21,6 +23,9 @@ func LoadRules(c Correlator) (*sigma.Set, []error) {
 		errs = append(errs, e...)
 	}
 	for _, path := range c.Rules.Paths {
+		if _, err := os.Stat(path); err != nil {
+			return nil, append(errs, fmt.Errorf("rules: %w; check --rules and correlator.rules.paths", err))
+		}
 		more, e := sigma.LoadPath(path)
 		if more != nil {
 			all.Add(more)

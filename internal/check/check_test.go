@@ -378,10 +378,7 @@ func TestBrokenRulesAreNamedOneByOne(t *testing.T) {
 	)
 
 	c.Correlator.Rules.Paths = []string{filepath.Join(dir, "nowhere")}
-	expect(t, run(t, c)["Rules"],
-		"✗ broken: "+filepath.Join(dir, "nowhere")+": cannot be read: no such file or directory",
-		"✗ broken: no rules are left to run",
-	)
+	expect(t, run(t, c)["Rules"], "✗ broken: "+filepath.Join(dir, "nowhere")+": no such file or directory; check --rules")
 }
 
 func TestAConfigurationWithErrorsIsAllThatIsLookedAt(t *testing.T) {
