@@ -3,19 +3,23 @@
 package file
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/trailbell/trailbell/services/forwarder"
 )
 
 // Sink appends to one file. The file is opened at the first alert and opened
-// again when it was moved away or removed, so that log rotation works.
+// again when it was moved away or removed, so that log rotation works. Several
+// sinks, also of several processes, may share a file: each line is whole.
+//
+// An alert that was delivered survives the end of the process; it is not
+// flushed to the disk one by one, and a loss of power can take the last ones.
 type Sink struct {
 	path string
 
@@ -27,20 +31,12 @@ type Sink struct {
 func New(path string) *Sink { return &Sink{path: path} }
 
 // Deliver appends one line. A line that could be written only in part, as on a
-// full disk, is taken back, and the delivery is tried again.
-func (s *Sink) Deliver(_ context.Context, d forwarder.Delivery) error {
+// full disk, is taken back, and the error is returned.
+func (s *Sink) Deliver(ctx context.Context, d forwarder.Delivery) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.open(); err != nil {
-		return err
-	}
-	at, err := s.file.Seek(0, io.SeekEnd)
-	if err != nil {
-		return fmt.Errorf("alerts file: %w", err)
-	}
-	line := append(append(make([]byte, 0, len(d.JSON)+1), d.JSON...), '\n')
-	if _, err := s.file.Write(line); err != nil {
-		return errors.Join(fmt.Errorf("alerts file: %w", err), s.file.Truncate(at))
+	if err := s.append(ctx, d.JSON); err != nil {
+		return s.explain(err)
 	}
 	return nil
 }
@@ -49,11 +45,28 @@ func (s *Sink) Deliver(_ context.Context, d forwarder.Delivery) error {
 func (s *Sink) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.file == nil {
-		return nil
+	return s.close()
+}
+
+func (s *Sink) append(ctx context.Context, json []byte) error {
+	if err := s.open(); err != nil {
+		return err
 	}
-	err := s.file.Close()
-	s.file = nil
+	unlock, err := lock(ctx, s.file)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Somebody may have been killed while writing, and not only we.
+	end, err := finishLine(s.file)
+	if err != nil {
+		return err
+	}
+	line := append(append(make([]byte, 0, len(json)+1), json...), '\n')
+	n, err := s.file.Write(line)
+	if err != nil && n > 0 {
+		err = errors.Join(err, takeBack(s.file, end, n))
+	}
 	return err
 }
 
@@ -62,19 +75,23 @@ func (s *Sink) open() error {
 		if s.current() {
 			return nil
 		}
-		_ = s.file.Close() // it is not the file of that name any more
-		s.file = nil
+		_ = s.close() // it is not the file of that name any more
 	}
 	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o640)
 	if err != nil {
-		return fmt.Errorf("alerts file: %w", err)
-	}
-	if err := dropPartialLine(f); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("alerts file %s: %w", s.path, err)
+		return err
 	}
 	s.file = f
 	return nil
+}
+
+func (s *Sink) close() error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	return err
 }
 
 // current reports whether the open file still has its name.
@@ -87,29 +104,20 @@ func (s *Sink) current() bool {
 	return err == nil && os.SameFile(named, open)
 }
 
-// dropPartialLine removes what a process that was killed while writing left
-// behind: its alert was not acknowledged and comes again.
-func dropPartialLine(f *os.File) error {
-	const step = 64 << 10
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
+// explain adds what to try.
+func (s *Sink) explain(err error) error {
+	try := ""
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		try = "let the user of this process write to it"
+	case errors.Is(err, fs.ErrNotExist):
+		try = "create its directory"
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
+		try = "set the path of the sink to a file"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		try = "make room; alerts wait until there is some"
+	default:
+		return fmt.Errorf("alerts file %s: %w", s.path, err)
 	}
-	buf := make([]byte, step)
-	keep := end
-	for keep > 0 {
-		n := min(keep, step)
-		if _, err := f.ReadAt(buf[:n], keep-n); err != nil {
-			return err
-		}
-		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
-			keep = keep - n + int64(i) + 1
-			break
-		}
-		keep -= n
-	}
-	if keep == end {
-		return nil
-	}
-	return f.Truncate(keep)
+	return fmt.Errorf("alerts file %s: %w; %s", s.path, err, try)
 }

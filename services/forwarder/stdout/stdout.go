@@ -4,13 +4,15 @@ package stdout
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/services/forwarder"
 )
 
-// Sink writes to a terminal or a pipe.
+// Sink writes to a terminal or a pipe: each alert with a single write, so that
+// those of several sinks do not mix.
 type Sink struct {
 	w    io.Writer
 	json bool
@@ -25,11 +27,14 @@ func NewJSON(w io.Writer) *Sink { return &Sink{w: w, json: true} }
 
 // Deliver writes one revision.
 func (s *Sink) Deliver(_ context.Context, d forwarder.Delivery) error {
+	var text []byte
 	if s.json {
-		line := append(append([]byte(nil), d.JSON...), '\n')
-		_, err := s.w.Write(line)
-		return err
+		text = append(append(make([]byte, 0, len(d.JSON)+1), d.JSON...), '\n')
+	} else {
+		text = []byte(s.look.Alert(&d.Alert))
 	}
-	_, err := io.WriteString(s.w, s.look.Alert(&d.Alert))
-	return err
+	if _, err := s.w.Write(text); err != nil {
+		return fmt.Errorf("write an alert to the standard output: %w", err)
+	}
+	return nil
 }
