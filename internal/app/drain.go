@@ -41,14 +41,22 @@ func Drained(ctx context.Context, js jetstream.JetStream, sinks []string) (bool,
 }
 
 // consumed reports whether a durable consumer has nothing left.
+//
+// The number of messages that a consumer has before it follows what is stored
+// after a moment, and says 0 in between: what tells is how far the stream has
+// come, which is asked first, and how far the consumer.
 func consumed(ctx context.Context, js jetstream.JetStream, stream, durable string) (bool, error) {
-	c, err := js.Consumer(ctx, stream, durable)
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return false, fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	c, err := s.Consumer(ctx, durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return false, nil // not started yet
 	}
 	if err != nil {
 		return false, fmt.Errorf("look at consumer %s of stream %s: %w", durable, stream, err)
 	}
-	i := c.CachedInfo()
-	return i.NumPending == 0 && i.NumAckPending == 0, nil
+	stored, read := s.CachedInfo().State, c.CachedInfo()
+	return read.NumAckPending == 0 && (stored.Msgs == 0 || read.Delivered.Stream >= stored.LastSeq), nil
 }
