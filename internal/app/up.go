@@ -138,7 +138,7 @@ func (a *assembly) banner(services []string, http string) {
 		line("metrics", "http://%s/metrics", http)
 	}
 	if a.bus.url != "" {
-		line("try", "nats sub -s %s '%s'", a.bus.url, streams.AllAlerts)
+		line("try", "nats sub -s %s '%s'", streams.Redact(a.bus.url), streams.AllAlerts)
 	}
 }
 
@@ -146,7 +146,7 @@ func natsLine(b *bus) string {
 	if b.url == "" {
 		return "embedded, not listening"
 	}
-	return b.url
+	return streams.Redact(b.url)
 }
 
 func rulesLine(s *sigma.Set) string {

@@ -1,9 +1,11 @@
 package streams
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -30,22 +32,25 @@ func Connect(address, name string, log *slog.Logger, opts ...nats.Option) (*nats
 		nats.Timeout(5 * time.Second),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				log.Warn("NATS connection lost", "url", redact(address), "error", err)
+				log.Warn("NATS connection lost", "url", Redact(address), "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection restored", "url", redact(address)) }),
+		nats.ReconnectHandler(func(*nats.Conn) { log.Info("NATS connection restored", "url", Redact(address)) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn("NATS connection", "error", err)
 		}),
 	}, opts...)
 	nc, err := nats.Connect(address, all...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("NATS at %s: %w; check --nats, or run `trailbell up` without it, which brings a server of its own", redact(address), err)
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the address, which may hold a password
+		}
+		return nil, nil, fmt.Errorf("NATS at %s: %w; check --nats, or run `trailbell up` without it, which brings a server of its own", Redact(address), err)
 	}
 	if p := nc.MaxPayload(); p < MaxPayload {
 		nc.Close()
 		return nil, nil, fmt.Errorf("NATS at %s accepts messages of %d bytes, and Trailbell needs %d; set max_payload: %d in the server's configuration",
-			redact(address), p, MaxPayload, MaxPayload)
+			Redact(address), p, MaxPayload, MaxPayload)
 	}
 	js, err := jetstream.New(nc,
 		jetstream.WithPublishAsyncTimeout(publishTimeout),
@@ -53,15 +58,34 @@ func Connect(address, name string, log *slog.Logger, opts ...nats.Option) (*nats
 		jetstream.WithDefaultTimeout(10*time.Second))
 	if err != nil {
 		nc.Close()
-		return nil, nil, fmt.Errorf("JetStream at %s: %w", redact(address), err)
+		return nil, nil, fmt.Errorf("JetStream at %s: %w", Redact(address), err)
 	}
 	return nc, js, nil
 }
 
-// redact hides the password or token of a URL.
-func redact(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		return u.Redacted()
+// Redact hides the password or token of an address of NATS: a URL, or several
+// with commas in between.
+func Redact(address string) string {
+	all := strings.Split(address, ",")
+	for i, one := range all {
+		one = strings.TrimSpace(one)
+		// As nats.go reads it: the scheme may be left out.
+		scheme := ""
+		if !strings.Contains(one, "://") {
+			scheme = "nats://"
+		}
+		u, err := url.Parse(scheme + one)
+		switch {
+		case err != nil:
+			all[i] = "(an address that is not a URL)"
+			continue
+		case u.User != nil:
+			// A user without a password is a token.
+			if _, ok := u.User.Password(); !ok {
+				u.User = url.User("xxxxx")
+			}
+		}
+		all[i] = strings.TrimPrefix(u.Redacted(), scheme)
 	}
-	return "(an address that is not a URL)"
+	return strings.Join(all, ",")
 }

@@ -2,6 +2,7 @@ package streams_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -117,5 +118,59 @@ func TestEnsureChangesLimitsOnlyForAnAdoptedServer(t *testing.T) {
 		if got := st.CachedInfo().Config.MaxBytes; got != c.want {
 			t.Errorf("adopt %v: EVENTS keeps %d bytes, want %d", c.adopt, got, c.want)
 		}
+	}
+}
+
+func TestRedactHidesPasswordsAndTokens(t *testing.T) {
+	for address, want := range map[string]string{
+		"nats://127.0.0.1:4222":              "nats://127.0.0.1:4222",
+		"127.0.0.1:4222":                     "127.0.0.1:4222",
+		"nats://me:secret@host:4222":         "nats://me:xxxxx@host:4222",
+		"me:secret@host:4222":                "me:xxxxx@host:4222",
+		"nats://secret@host:4222":            "nats://xxxxx@host:4222",
+		"nats://me:secret@a,nats://me:2nd@b": "nats://me:xxxxx@a,nats://me:xxxxx@b",
+		"nats://a, nats://secret@b":          "nats://a,nats://xxxxx@b",
+		"nats://me:sec ret@host:4222":        "(an address that is not a URL)",
+	} {
+		if got := streams.Redact(address); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestAnAddressThatCannotBeReadDoesNotShowItsPassword(t *testing.T) {
+	_, _, err := streams.Connect("nats://me:sec ret@127.0.0.1:1", "test", natstest.Quiet)
+	if err == nil || strings.Contains(err.Error(), "sec ret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestInspectSeesWhatEnsureWouldDoAndDoesNothing(t *testing.T) {
+	limits := natstest.Limits()
+	s := natstest.Start(t, limits)
+	_, js := natstest.Connect(t, s)
+	ctx := t.Context()
+	if missing, err := streams.Inspect(ctx, js, limits); err != nil || len(missing) != 0 {
+		t.Errorf("behind Ensure: missing %v, %v", missing, err)
+	}
+	for _, name := range []string{streams.Keys, streams.Alerts} {
+		if err := js.DeleteStream(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		missing, err := streams.Inspect(ctx, js, limits)
+		if want := []string{streams.Keys, streams.Alerts}; err != nil || !slices.Equal(missing, want) {
+			t.Errorf("missing %v, want %v (%v)", missing, want, err)
+		}
+	}
+	for _, name := range []string{streams.Keys, streams.Alerts} {
+		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{"other." + name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := streams.Inspect(ctx, js, limits)
+	if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "stream KEYS") || !strings.Contains(err.Error(), "stream ALERTS") {
+		t.Errorf("got %v, want both streams", err)
 	}
 }
