@@ -30,7 +30,7 @@ Beside it, in the same run, stands the floor: decompressing the same files and
 nothing else. Each measurement is a process of its own.
 
 It says whether the bar is met, and ends with 0 whether it is or not.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	records := cmd.Flags().Int("records", 200_000, "records of each trail")
 	rounds := cmd.Flags().Int("rounds", 3, "measurements of each, of which the middle one counts")

@@ -31,7 +31,7 @@ With --attacks it has in it what the shipped rules ring for.
 It writes into a directory, or into an S3 server of your own, for which it waits
 up to a minute; never into AWS. Keys for the server come from --profile or the
 environment.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	var (
 		flags   = cmd.Flags()
