@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"hash/fnv"
 	"io/fs"
 	"net/http/httptest"
 	"os"
@@ -36,13 +37,15 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE trailbell ARG...    run it and compare the exit code
 //	one-line PART...               stderr is a single line that holds every PART
-//	trail DIR [ATTACK...]          grow a trail into DIR: 400 records, seed 1
+//	trail DIR [ATTACK...]          grow a trail of 400 records into DIR, whose
+//	                               name is the seed
 //	rang FILE NAME...              the alerts in FILE, one a line, are of these
 //	                               rules, each as often as it is named
 //	pack FROM TO [BYTES]           compress a file, and keep the first BYTES
 //	s3server BUCKET [DIR]          an S3 server with the files of DIR; its URL is
 //	                               in $ENDPOINT, its keys are in profile "default"
-//	natsserver                     a NATS server; its URL is in $NATS
+//	natsserver                     a NATS server; its URL is in $NATS, host and
+//	                               port are in $NATS_ADDRESS
 //	await FILE PATTERN [N]         wait until N lines of FILE match, 1 by default
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -101,8 +104,10 @@ func trail(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: trail DIR [ATTACK...]")
 	}
+	seed := fnv.New64a()
+	_, _ = seed.Write([]byte(args[0])) // never fails
 	o := generator.Options{
-		Seed: 1, Records: 400, RecordsPerFile: 40,
+		Seed: seed.Sum64(), Records: 400, RecordsPerFile: 40,
 		Start: time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC), End: time.Date(2026, 11, 23, 18, 0, 0, 0, time.UTC),
 	}
 	for _, a := range args[1:] {
@@ -195,6 +200,7 @@ func startNATS(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(s.Stop)
 	ts.Setenv("NATS", s.URL())
+	ts.Setenv("NATS_ADDRESS", strings.TrimPrefix(s.URL(), "nats://"))
 }
 
 func await(ts *testscript.TestScript, neg bool, args []string) {
