@@ -142,7 +142,11 @@ func (s *scan) list(ctx context.Context, js jetstream.JetStream) (lister.Report,
 		}
 	}
 	if total.New == 0 {
-		return total, fmt.Errorf("there is nothing to scan in %s: no file ends in %s", strings.Join(s.Paths, ", "), strings.Join(directory.Extensions, ", "))
+		why := "no file ends in " + strings.Join(directory.Extensions, ", ")
+		if !s.Since.IsZero() || !s.Until.IsZero() {
+			why = "no log was delivered between --since and --until"
+		}
+		return total, fmt.Errorf("there is nothing to scan in %s: %s", strings.Join(s.Paths, ", "), why)
 	}
 	return total, nil
 }
@@ -236,6 +240,9 @@ func openInputs(ctx context.Context, c *Config, o ScanOptions) ([]input, error) 
 		}
 		b := o.Bucket
 		b.Name, b.Prefix, _ = strings.Cut(rest, "/")
+		if b.Name == "" {
+			return nil, fmt.Errorf("%s: there is no bucket in it; write s3://NAME or s3://NAME/PREFIX", path)
+		}
 		client, err := s3.Open(ctx, b)
 		if err != nil {
 			return nil, err
@@ -244,6 +251,11 @@ func openInputs(ctx context.Context, c *Config, o ScanOptions) ([]input, error) 
 		all = append(all, input{remote: true, list: func(ctx context.Context, publish lister.Publish) (lister.Report, error) {
 			return scanBucket(ctx, client, b, o, publish)
 		}})
+	}
+	if len(c.Lister.Buckets) == 0 && (!o.Since.IsZero() || !o.Until.IsZero()) {
+		// Files may have been laid out in any way, so that nothing tells when
+		// they were delivered.
+		return nil, errors.New("--since and --until are for s3:// paths; files are scanned whole")
 	}
 	return all, nil
 }
