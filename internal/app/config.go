@@ -153,9 +153,9 @@ func DefaultConfig() Config {
 			Alerts: Size(l.Alerts), Dead: Size(l.Dead), Partitions: l.Partitions, Replicas: l.Replicas,
 		},
 		Lister:     Lister{Interval: Duration(5 * time.Minute), LookBack: Duration(48 * time.Hour)},
-		Fetcher:    Fetcher{Workers: max(8, 2*cores), Batch: 512 << 10, MaxRecord: 1 << 20, MaxObject: 4 << 30},
+		Fetcher:    Fetcher{Workers: max(16, 4*cores), Batch: 512 << 10, MaxRecord: 1 << 20, MaxObject: 4 << 30},
 		Decoder:    Decoder{Workers: cores},
-		Correlator: Correlator{Workers: cores, Horizon: Duration(24 * time.Hour), Coalesce: Duration(10 * time.Second), MaxEvents: 1_000_000, Rules: Rules{Shipped: true}},
+		Correlator: Correlator{Workers: cores, Horizon: Duration(24 * time.Hour), Coalesce: Duration(10 * time.Second), MaxEvents: 500_000, Rules: Rules{Shipped: true}},
 		Forwarder:  Forwarder{Sinks: []Sink{{Name: "screen", Type: "stdout", Format: "text"}}},
 	}
 }

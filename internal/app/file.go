@@ -75,6 +75,9 @@ func (c *Config) parse(path string, data []byte) error {
 		return syntax(path, err)
 	}
 	r.read(doc.Content[0], reflect.ValueOf(c).Elem(), "")
+	if c.DataDir == "" {
+		c.DataDir = stateDir() // said to be the default
+	}
 	return errors.Join(r.errs...)
 }
 

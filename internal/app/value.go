@@ -76,9 +76,13 @@ type Since struct {
 	span time.Duration
 }
 
-// UnmarshalText reads 2026-06-01, 2026-JUN-01 or 24h.
+// UnmarshalText reads 2026-06-01, 2026-JUN-01 or 24h; nothing is the default.
 func (s *Since) UnmarshalText(b []byte) error {
 	text := string(b)
+	if text == "" {
+		*s = Since{}
+		return nil
+	}
 	for _, layout := range []string{time.DateOnly, "2006-Jan-02", time.RFC3339} {
 		if t, err := time.Parse(layout, text); err == nil {
 			*s = Since{day: t.UTC()}
