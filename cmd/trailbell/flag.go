@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -101,8 +102,8 @@ func (f *configFlags) withBucket() *configFlags {
 			}
 		}
 	})
-	var interval app.Duration
-	f.flags.Var(&interval, "interval", "time between two polls (default 5m)")
+	interval := app.DefaultConfig().Lister.Interval
+	f.flags.Var(&interval, "interval", "time between two polls")
 	f.set = append(f.set, func(c *app.Config) {
 		if f.flags.Changed("interval") {
 			c.Lister.Interval = interval
@@ -114,6 +115,9 @@ func (f *configFlags) withBucket() *configFlags {
 // load makes the configuration: defaults, file, environment and flags.
 func (f *configFlags) load() (app.Config, error) {
 	c := app.DefaultConfig()
+	if err := f.aboutBucket(); err != nil {
+		return c, err
+	}
 	c.Log.Level = f.level
 	if f.file != "" {
 		if err := c.ReadFile(f.file); err != nil {
@@ -128,6 +132,20 @@ func (f *configFlags) load() (app.Config, error) {
 	}
 	app.LimitMemory(int64(f.memory))
 	return c, nil
+}
+
+// aboutBucket refuses flags that would change nothing: those about the bucket of
+// --bucket when there is none.
+func (f *configFlags) aboutBucket() error {
+	if f.flags.Lookup("bucket") == nil || f.bucket.Name != "" {
+		return nil
+	}
+	for _, name := range []string{"prefix", "profile", "region", "endpoint"} {
+		if f.flags.Changed(name) {
+			return fmt.Errorf("--%s is about the bucket of --bucket; name one, or write %s under lister.buckets in the configuration", name, name)
+		}
+	}
+	return nil
 }
 
 // env is what the services are given from this process.
@@ -146,7 +164,7 @@ func logger(w io.Writer, l app.Log) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
 	if isTerminal(w) {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}))
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

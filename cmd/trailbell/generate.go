@@ -22,7 +22,7 @@ func generateCommand() *cobra.Command {
 		Short:   "Grow a made-up trail into a directory or an S3 server",
 		Long: `Examples:
   trailbell generate --dir ./logs --records 100000 --attacks
-  trailbell generate --bucket trail --endpoint http://127.0.0.1:7070 --create-bucket
+  trailbell generate --bucket my-trail --endpoint http://127.0.0.1:7070
 
 Grows a CloudTrail trail of the last days whose sizes and shares are those of
 real ones. Account numbers, addresses and names are reserved for documentation.

@@ -88,13 +88,9 @@ Every flag can be given in the environment: --log-level is TRAILBELL_LOG_LEVEL.`
 	root.AddCommand(demoCommand(), checkCommand(), scanCommand(), upCommand())
 	root.AddCommand(serviceCommands()...)
 	root.AddCommand(benchCommand(), generateCommand(), versionCommand())
-	// `trailbell help scan` works, and need not be listed beside --help.
-	root.InitDefaultHelpCmd()
-	for _, cmd := range root.Commands() {
-		if cmd.Name() == "help" {
-			cmd.Hidden = true
-		}
-	}
+	root.SetHelpCommandGroupID("tools")
+	// A terminal of 80 columns folds nothing by itself that reads well.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	return root
 }
 
