@@ -3,6 +3,7 @@ package correlator
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -23,6 +24,10 @@ type matcher struct {
 	metrics    *metrics
 }
 
+// buffers hold decompressed slices while their records are looked at.
+// Whatever outlives that is copied.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Output) error {
 	var b trailbellv1.EventBatch
 	if err := proto.Unmarshal(msg.Data, &b); err != nil {
@@ -33,10 +38,13 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Outpu
 	if !any {
 		return nil
 	}
-	data, err := s2.Decode(nil, b.GetRecords())
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	data, err := s2.Decode(*buffer, b.GetRecords())
 	if err != nil {
 		return stage.Permanent(fmt.Errorf("event batch of %s/%s: %w", b.GetObject().GetBucket(), b.GetObject().GetKey(), err))
 	}
+	*buffer = data[:cap(data)]
 	w := &matches{batch: &b, id: msg.ID, sequence: msg.Sequence, partitions: m.partitions, byPartition: map[int]*trailbellv1.MatchBatch{}}
 	var hits []*sigma.CompiledRule
 	for i, start := range b.GetStarts() {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 	"google.golang.org/protobuf/proto"
@@ -17,16 +18,23 @@ import (
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 )
 
+// buffers hold decompressed slices: half a megabyte each, which would cost
+// more to allocate than to fill.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // decode is the stage: a slice in, its event batch out.
 func decode(ctx context.Context, m stage.Message, out *stage.Output) error {
 	var in trailbellv1.RecordBatch
 	if err := proto.Unmarshal(m.Data, &in); err != nil {
 		return stage.Permanent(fmt.Errorf("not a slice of records: %w", err))
 	}
-	data, err := s2.Decode(nil, in.GetRecords())
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	data, err := s2.Decode(*buffer, in.GetRecords())
 	if err != nil {
 		return stage.Permanent(fmt.Errorf("slice of %s/%s: %w", in.GetObject().GetBucket(), in.GetObject().GetKey(), err))
 	}
+	*buffer = data[:cap(data)]
 	if err := consistent(&in, len(data)); err != nil {
 		return stage.Permanent(err)
 	}

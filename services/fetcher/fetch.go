@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 	"google.golang.org/protobuf/proto"
@@ -36,24 +37,50 @@ type Options struct {
 	MaxRatio   int64 // decompressed to compressed; default 250
 }
 
-// fetch is the stage: an object reference in, its slices out.
-func fetch(objects Objects, o Options) stage.Func {
-	return func(ctx context.Context, m stage.Message, out *stage.Output) error {
-		var ref trailbellv1.ObjectRef
-		if err := proto.Unmarshal(m.Data, &ref); err != nil {
-			return stage.Permanent(fmt.Errorf("not an object reference: %w", err))
-		}
-		err := fetchObject(ctx, objects, o, &ref, m.ID, out)
-		if reason, lost := lostReason(err); lost {
-			d := &trailbellv1.DeadLetter{Reason: reason, Object: &ref}
-			var format *cloudtrail.FormatError
-			if errors.As(err, &format) {
-				d.Offset = proto.Uint64(format.Offset)
-			}
-			return out.Dead(ctx, d)
-		}
-		return err
+// fetcher is the stage.
+type fetcher struct {
+	Options
+	objects Objects
+	tools   sync.Pool // of *tool
+}
+
+// tool is what it takes to cut an object: a megabyte or two, used again for
+// the next one.
+type tool struct {
+	cutter  *cloudtrail.Cutter
+	bad     func(cloudtrail.BadRecord) error // of the object being cut
+	encoded []byte
+}
+
+func newFetcher(objects Objects, o Options) *fetcher {
+	f := &fetcher{Options: o, objects: objects}
+	f.tools.New = func() any {
+		t := &tool{}
+		t.cutter = cloudtrail.NewCutter(nil, cloudtrail.CutterOptions{
+			SliceBytes: o.SliceBytes, MaxRecord: o.MaxRecord,
+			Bad: func(b cloudtrail.BadRecord) error { return t.bad(b) },
+		})
+		return t
 	}
+	return f
+}
+
+// fetch takes an object reference and emits the object's slices.
+func (f *fetcher) fetch(ctx context.Context, m stage.Message, out *stage.Output) error {
+	var ref trailbellv1.ObjectRef
+	if err := proto.Unmarshal(m.Data, &ref); err != nil {
+		return stage.Permanent(fmt.Errorf("not an object reference: %w", err))
+	}
+	err := f.object(ctx, &ref, m.ID, out)
+	if reason, lost := lostReason(err); lost {
+		d := &trailbellv1.DeadLetter{Reason: reason, Object: &ref}
+		var format *cloudtrail.FormatError
+		if errors.As(err, &format) {
+			d.Offset = proto.Uint64(format.Offset)
+		}
+		return out.Dead(ctx, d)
+	}
+	return err
 }
 
 // lostReason says why the same object can never be processed, if so.
@@ -68,30 +95,31 @@ func lostReason(err error) (string, bool) {
 	return "", false
 }
 
-func fetchObject(ctx context.Context, objects Objects, o Options, ref *trailbellv1.ObjectRef, id string, out *stage.Output) error {
-	body, _, err := objects.Open(ctx, ref.GetBucket(), ref.GetKey())
+// object cuts one object.
+func (f *fetcher) object(ctx context.Context, ref *trailbellv1.ObjectRef, id string, out *stage.Output) error {
+	body, _, err := f.objects.Open(ctx, ref.GetBucket(), ref.GetKey())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }() // nothing was written to it
-	r, err := cloudtrail.Open(body, cloudtrail.OpenOptions{MaxBytes: o.MaxObject, MaxRatio: o.MaxRatio})
+	r, err := cloudtrail.Open(body, cloudtrail.OpenOptions{MaxBytes: f.MaxObject, MaxRatio: f.MaxRatio})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = r.Close() }()
 
-	cutter := cloudtrail.NewCutter(r, cloudtrail.CutterOptions{
-		SliceBytes: o.SliceBytes, MaxRecord: o.MaxRecord,
-		Bad: func(b cloudtrail.BadRecord) error {
-			return out.Dead(ctx, &trailbellv1.DeadLetter{Reason: b.Reason, Object: ref, Offset: proto.Uint64(b.Offset)})
-		},
-	})
+	t := f.tools.Get().(*tool)
+	defer f.tools.Put(t)
+	t.cutter.Reset(r)
+	t.bad = func(b cloudtrail.BadRecord) error {
+		return out.Dead(ctx, &trailbellv1.DeadLetter{Reason: b.Reason, Object: ref, Offset: proto.Uint64(b.Offset)})
+	}
 	if id == "" {
 		id = streams.ObjectID(ref.GetBucket(), ref.GetKey())
 	}
 	subject := streams.BatchesSubject(ref.GetAccount(), ref.GetRegion())
 	for {
-		slice, err := cutter.Next()
+		slice, err := t.cutter.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -99,11 +127,12 @@ func fetchObject(ctx context.Context, objects Objects, o Options, ref *trailbell
 			return err
 		}
 		size := uint32(len(slice.Data))
+		t.encoded = s2.Encode(t.encoded[:cap(t.encoded)], slice.Data)
 		data, err := proto.Marshal(&trailbellv1.RecordBatch{
 			Object:  ref,
 			Offset:  slice.Offset,
 			Size:    size,
-			Records: s2.Encode(nil, slice.Data),
+			Records: t.encoded,
 			Starts:  slice.Starts,
 			Lengths: slice.Lengths,
 		})

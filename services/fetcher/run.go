@@ -19,5 +19,5 @@ func Run(ctx context.Context, js jetstream.JetStream, objects Objects, o Options
 		Workers: workers,
 		Metrics: stage.NewMetrics(r, "fetcher", streams.Batches),
 		Log:     log,
-	}, fetch(objects, o))
+	}, newFetcher(objects, o).fetch)
 }
