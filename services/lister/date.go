@@ -15,3 +15,9 @@ func (d date) valid() bool {
 	_, err := time.Parse(dateLayout, string(d))
 	return err == nil
 }
+
+// next is the day after a valid one.
+func (d date) next() date {
+	t, _ := time.Parse(dateLayout, string(d)) // d is valid
+	return dateOf(t.AddDate(0, 0, 1))
+}

@@ -267,7 +267,7 @@ type bench struct {
 }
 
 func newBench(t *testing.T, keys ...string) *bench {
-	b := &bench{t: t, bucket: newBucket(keys...), store: newStore(t), reader: newReader(), config: lister.Config{Bucket: "trail"}}
+	b := &bench{t: t, bucket: newBucket(keys...), store: newStore(t), reader: newReader(), config: lister.Config{Bucket: "trail", PageKeys: 1}}
 	b.restart()
 	return b
 }

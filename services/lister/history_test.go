@@ -132,7 +132,7 @@ func TestEveryKeySinceTheDayAskedForIsPublished(t *testing.T) {
 				rapid.SampledFrom([]string{alice, bob}).Draw(t, "account"), "eu-west-1",
 				day(rapid.IntRange(1, 24).Draw(t, "day")), fmt.Sprint(i)))
 		}
-		config := lister.Config{Bucket: "trail"}
+		config := lister.Config{Bucket: "trail", PageKeys: 1}
 		crashed := false
 		run := func(f *fault, work func(*lister.Lister) error, l *lister.Lister) {
 			bucket.fault, store.fault, reader.fault = f, f, f

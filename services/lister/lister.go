@@ -15,6 +15,8 @@
 // When a poll is through, Window moves up to the first day of the look-back
 // and the keys of the days behind it are forgotten. Window moves with polls
 // and not with the clock: after a week's rest the first poll lists that week.
+// And it moves only as far as it has to: a poll makes a request, which lists a
+// thousand keys, and as long as a trail has no more, no day is given up.
 //
 // References are published first and remembered afterwards. A crash in between
 // publishes them again, which the ids of later messages hide; no crash loses
@@ -79,6 +81,8 @@ type Config struct {
 	Since time.Time
 	// Parallel is how many listings run at a time; 8 when zero.
 	Parallel int
+	// PageKeys is how many keys one request lists; 1,000, as in S3, when zero.
+	PageKeys int
 }
 
 // Lister finds the new objects of one bucket. Its methods are called one at a

@@ -47,11 +47,12 @@ func (l *Lister) Poll(ctx context.Context, now time.Time) (Report, error) {
 		errs = append(errs, err)
 	}
 	group.SetLimit(l.config.Parallel)
+	var early Report // of what is listed to know where to begin
 	for _, trail := range trails {
 		if ctx.Err() != nil {
 			break
 		}
-		state, err := l.load(ctx, trail, floor)
+		state, err := l.load(ctx, trail, floor, &early)
 		if err != nil {
 			fail(err)
 			continue
@@ -74,6 +75,7 @@ func (l *Lister) Poll(ctx context.Context, now time.Time) (Report, error) {
 		})
 	}
 	_ = group.Wait() // each error is in errs
+	report.Add(early)
 	switch {
 	case len(errs) > 1:
 		return report, fmt.Errorf("%w (and %d more of %d trails failed)", errs[0], len(errs)-1, len(trails))
@@ -107,7 +109,7 @@ func (l *Lister) poll(ctx context.Context, s *state, floor date) (Report, error)
 			return r, err
 		}
 	}
-	return r, s.advance(ctx, l.store, floor)
+	return r, s.advance(ctx, l.store, floor, l.config.PageKeys)
 }
 
 // hashes is the set of all that is known of a trail. It is built for a poll

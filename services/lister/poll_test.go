@@ -361,7 +361,7 @@ func TestEveryKeyOfTheLookBackIsPublishedAndOnceUnlessACrashFellBetween(t *testi
 			bucket  = newBucket()
 			store   = newStore(t)
 			reader  = newReader()
-			config  = lister.Config{Bucket: "trail", Parallel: rapid.IntRange(1, 3).Draw(t, "parallel")}
+			config  = lister.Config{Bucket: "trail", PageKeys: 1, Parallel: rapid.IntRange(1, 3).Draw(t, "parallel")}
 			settled = map[string]bool{} // published and certainly remembered
 			serial  int
 		)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -50,7 +51,7 @@ func stateKey(bucket string, t Trail) string {
 
 // load reads the state of a trail, or makes that of a new one, which begins
 // where the bucket is.
-func (l *Lister) load(ctx context.Context, t Trail, floor date) (*state, error) {
+func (l *Lister) load(ctx context.Context, t Trail, floor date, r *Report) (*state, error) {
 	s := l.states[t.Dir]
 	if s == nil {
 		s = &state{key: stateKey(l.config.Bucket, t), known: map[date]*known{}}
@@ -76,14 +77,46 @@ func (l *Lister) load(ctx context.Context, t Trail, floor date) (*state, error) 
 		}
 		l.states[t.Dir] = s
 	}
-	// Whoever began within the look-back and now wants more of it gets it by
-	// the polls, with late files and all. Nothing behind Window has been
-	// forgotten as long as From is within the look-back.
-	if since := l.since(); since != "" && since < s.From && floor < s.From {
-		s.From = max(since, floor)
-		s.Window = s.From
+	return s, l.extend(ctx, s, floor, r)
+}
+
+// extend gives whoever wants earlier days than those listed so far as many of
+// them as polls can list, with late files and all: those of the look-back, and
+// all if one request lists them. The rest is for History.
+func (l *Lister) extend(ctx context.Context, s *state, floor date, r *Report) error {
+	since := l.since()
+	// Keys behind Window have been forgotten, and would be published again.
+	if since == "" || since >= s.From || s.From < s.Window || s.History != nil {
+		return nil
 	}
-	return s, nil
+	from := min(max(since, floor), s.From)
+	if since < from {
+		few, err := l.few(ctx, s, since, r)
+		if err != nil {
+			return err
+		}
+		if few {
+			from = since
+		}
+	}
+	s.From, s.Window = from, from
+	return nil
+}
+
+// few reports whether one request lists everything from a day on.
+func (l *Lister) few(ctx context.Context, s *state, from date, r *Report) (bool, error) {
+	pages, keys := 0, 0
+	for page, err := range l.source.Objects(ctx, s.Dir, s.Dir+string(from)+"/") {
+		if err != nil {
+			return false, err
+		}
+		if pages++; pages > 1 {
+			break
+		}
+		keys = len(page)
+	}
+	r.Requests += max(1, pages)
+	return pages <= 1 && keys < l.config.PageKeys, nil
 }
 
 func (s *state) decode(value []byte) error {
@@ -135,13 +168,36 @@ func (s *state) open(ctx context.Context, store Store, days []date) error {
 	return nil
 }
 
+// reach is how far Window may move up: to floor at most, and only past days
+// that cost something. A poll makes one request at least, which lists a
+// thousand keys: as long as all fit, no day need be given up, and a file that
+// is later than the look-back is found as well.
+func (s *state) reach(floor date, pageKeys int) date {
+	n := 0
+	for _, k := range s.known {
+		n += len(k.hashes)
+	}
+	reach := s.Window
+	for _, day := range slices.Sorted(maps.Keys(s.known)) {
+		if n < pageKeys || day >= floor {
+			break
+		}
+		n -= len(s.known[day].hashes)
+		reach = day.next()
+	}
+	if n >= pageKeys {
+		return max(floor, s.Window)
+	}
+	return min(max(reach, s.Window), max(floor, s.Window))
+}
+
 // advance moves Window up after a complete poll and forgets the days behind
 // it. The head goes first: keys forgotten while their days were still listed
 // would be published again.
-func (s *state) advance(ctx context.Context, store Store, floor date) error {
-	if floor > s.Window {
+func (s *state) advance(ctx context.Context, store Store, floor date, pageKeys int) error {
+	if reach := s.reach(floor, pageKeys); reach > s.Window {
 		before := s.Window
-		s.Window = floor
+		s.Window = reach
 		if err := s.save(ctx, store); err != nil {
 			s.Window = before
 			return err
