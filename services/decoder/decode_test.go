@@ -138,7 +138,7 @@ func TestColumnsStandInFrontOfTheRecords(t *testing.T) {
 	if !proto.Equal(want, got) {
 		t.Errorf("event batch\n%v\nwant\n%v", got, want)
 	}
-	if diff := cmp.Diff([]string{"trailbell.events.111122223333.eu-west-1"}, subjects); diff != "" {
+	if diff := cmp.Diff([]string{streams.EventsSubject("111122223333", "eu-west-1")}, subjects); diff != "" {
 		t.Errorf("subject (-want +got):\n%s", diff)
 	}
 }

@@ -24,7 +24,6 @@ import (
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/services/fetcher"
-	"github.com/trailbell/trailbell/services/lister"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -112,12 +111,16 @@ func run(t *testing.T, o *objects, options fetcher.Options, keys ...string) (map
 	go func() {
 		done <- fetcher.Run(ctx, js, o, options, 2, prometheus.NewRegistry(), natstest.Quiet)
 	}()
-	publish := lister.Publisher(stage.NewSource(js, "lister", stage.NewMetrics(prometheus.NewRegistry(), "lister", streams.Keys), natstest.Quiet))
-	var refs []*trailbellv1.ObjectRef
+	source := stage.NewSource(js, "lister", stage.NewMetrics(prometheus.NewRegistry(), "lister", streams.Keys), natstest.Quiet)
+	var refs []stage.Publication
 	for _, k := range keys {
-		refs = append(refs, &trailbellv1.ObjectRef{Bucket: "b", Key: k, Account: "111122223333", Region: "eu-west-1"})
+		ref, err := proto.Marshal(&trailbellv1.ObjectRef{Bucket: "b", Key: k, Account: "111122223333", Region: "eu-west-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, stage.Publication{Stream: streams.Keys, Subject: streams.KeysSubject("b"), ID: streams.ObjectID("b", k), Data: ref})
 	}
-	if err := publish(t.Context(), refs); err != nil {
+	if err := source.Publish(t.Context(), refs); err != nil {
 		t.Fatal(err)
 	}
 	deadline := time.After(patience)
@@ -140,7 +143,7 @@ func run(t *testing.T, o *objects, options fetcher.Options, keys ...string) (map
 		}
 	}
 	batches, dead := map[string][]*trailbellv1.RecordBatch{}, map[string][]*trailbellv1.DeadLetter{}
-	each(t, js, streams.Batches, "trailbell.batches.111122223333.eu-west-1", func(data []byte) {
+	each(t, js, streams.Batches, streams.BatchesSubject("111122223333", "eu-west-1"), func(data []byte) {
 		b := &trailbellv1.RecordBatch{}
 		if err := proto.Unmarshal(data, b); err != nil {
 			t.Fatal(err)
