@@ -17,11 +17,14 @@ type Gate struct {
 	stream jetstream.Stream
 	// read reports up to which sequence the required readers are done.
 	read func(context.Context) (uint64, error)
+	lost func(n uint64)
 
 	mu      sync.Mutex
 	checked time.Time
 	// left is how many bytes may pass before the gate looks again.
 	left int64
+	// told is up to where losses have been told.
+	told uint64
 	// whole is a quarter of the stream's size.
 	whole int64
 }
@@ -34,13 +37,14 @@ const gateEvery = 20 * time.Millisecond
 const publishers = 4
 
 // NewGate guards a stream. Read reports the sequence up to which every required
-// reader is done with it.
-func NewGate(stream jetstream.Stream, read func(context.Context) (uint64, error)) *Gate {
-	return &Gate{stream: stream, read: read}
+// reader is done with it. Lost is told of messages that the stream dropped
+// before that: it must not happen, and an operator has to know.
+func NewGate(stream jetstream.Stream, read func(context.Context) (uint64, error), lost func(n uint64)) *Gate {
+	return &Gate{stream: stream, read: read, lost: lost}
 }
 
 // ConsumerGate guards a stream for one durable consumer.
-func ConsumerGate(ctx context.Context, js jetstream.JetStream, stream, durable string) (*Gate, error) {
+func ConsumerGate(ctx context.Context, js jetstream.JetStream, stream, durable string, lost func(n uint64)) (*Gate, error) {
 	s, err := js.Stream(ctx, stream)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", stream, err)
@@ -55,7 +59,7 @@ func ConsumerGate(ctx context.Context, js jetstream.JetStream, stream, durable s
 			return 0, err
 		}
 		return i.AckFloor.Stream, nil
-	}), nil
+	}, lost), nil
 }
 
 // Wait returns when n more bytes leave the readers less than a quarter of the
@@ -110,6 +114,10 @@ func (g *Gate) room(ctx context.Context) (int64, error) {
 	read, err := g.read(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("look at the reader of stream %s: %w", i.Config.Name, err)
+	}
+	if first := i.State.FirstSeq; first > max(read, g.told)+1 {
+		g.lost(first - max(read, g.told) - 1)
+		g.told = first - 1
 	}
 	// Bytes behind, taking the messages for equally large.
 	behind := int64(i.State.LastSeq-min(read, i.State.LastSeq)) * int64(i.State.Bytes/max(i.State.Msgs, 1))

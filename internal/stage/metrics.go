@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"log/slog"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/trailbell/trailbell/internal/streams"
@@ -14,6 +16,7 @@ type Metrics struct {
 	bytes      *prometheus.CounterVec // by stream
 	blocked    *prometheus.CounterVec // by stream
 	dead       prometheus.Counter
+	lost       *prometheus.CounterVec // by stream
 	inFlight   prometheus.Gauge
 	seconds    prometheus.Histogram
 }
@@ -42,6 +45,7 @@ func NewMetrics(r prometheus.Registerer, stage string, targets ...string) *Metri
 		duplicates: vec("duplicates_total", "Messages that a stream knew already, by stream.", "stream"),
 		bytes:      vec("published_bytes_total", "Bytes stored, by stream.", "stream"),
 		blocked:    vec("blocked_total", "Publishes that a full stream refused, by stream.", "stream"),
+		lost:       vec("lost_total", "Messages that a stream dropped before a required reader had read them, by stream.", "stream"),
 		dead:       prometheus.NewCounter(prometheus.CounterOpts{Name: "dead_letters_total", Help: "Dead letters."}),
 		inFlight:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "in_flight", Help: "Inputs that are held and not yet acknowledged."}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -58,6 +62,16 @@ func NewMetrics(r prometheus.Registerer, stage string, targets ...string) *Metri
 		m.duplicates.WithLabelValues(t)
 		m.bytes.WithLabelValues(t)
 		m.blocked.WithLabelValues(t)
+		m.lost.WithLabelValues(t)
 	}
 	return m
+}
+
+// Lost returns what tells an operator that a stream dropped messages before a
+// required reader had read them.
+func (m *Metrics) Lost(log *slog.Logger, stream string) func(n uint64) {
+	return func(n uint64) {
+		m.lost.WithLabelValues(stream).Add(float64(n))
+		log.Error("a stream dropped messages that had not been read; it is too small", "stream", stream, "messages", n)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -258,7 +259,7 @@ func (s *shell) try(ctx context.Context, h *held) error {
 	if h.meta.NumDelivered > crashLoop {
 		err = Permanent(fmt.Errorf("handed out %d times without an answer: it ends the process that works on it", h.meta.NumDelivered))
 	} else {
-		err = s.f(ctx, m, out)
+		err = s.call(ctx, m, out)
 	}
 	if err != nil && isPermanent(err) {
 		s.Metrics.messages.WithLabelValues(failed).Inc()
@@ -273,6 +274,18 @@ func (s *shell) try(ctx context.Context, h *held) error {
 	}
 	s.Metrics.seconds.Observe(time.Since(start).Seconds())
 	return nil
+}
+
+// call calls the stage. An input that makes it panic would do so again: it must
+// not end the process each time that it comes.
+func (s *shell) call(ctx context.Context, m Message, out *Output) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.Log.Error("the stage panicked; this is a bug, please report it", "sequence", m.Sequence, "panic", r, "stack", string(debug.Stack()))
+			err = Permanent(errors.New("the stage panicked over it; the log has the place"))
+		}
+	}()
+	return s.f(ctx, m, out)
 }
 
 func (s *shell) output(m Message) *Output {

@@ -125,6 +125,21 @@ func TestAPermanentErrorBecomesADeadLetterWithItsInput(t *testing.T) {
 	}
 }
 
+func TestAnInputThatMakesTheStagePanicIsDead(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	stop := start(t, js, func(_ context.Context, m stage.Message, _ *stage.Output) error {
+		if string(m.Data) == "bad" {
+			panic("no such thing")
+		}
+		return nil
+	})
+	feed(t, js, "bad", "good")
+	eventually(t, js, streams.Keys, 0)
+	eventually(t, js, streams.Dead, 1)
+	stop()
+}
+
 func TestADeadLetterOfAPartLeavesTheRest(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
@@ -287,7 +302,7 @@ func TestAGateHoldsPublishersWhileItsReaderIsBehind(t *testing.T) {
 	limits.Events = 1 << 20
 	s := natstest.Start(t, limits)
 	_, js := natstest.Connect(t, s)
-	gate := must(stage.ConsumerGate(t.Context(), js, streams.Events, streams.MatcherDurable))
+	gate := must(stage.ConsumerGate(t.Context(), js, streams.Events, streams.MatcherDurable, func(n uint64) { t.Errorf("%d messages lost", n) }))
 	body := make([]byte, 32<<10)
 	stop := start(t, js, func(ctx context.Context, m stage.Message, out *stage.Output) error {
 		for i := range 128 { // four times the stream
@@ -317,6 +332,28 @@ func TestAGateHoldsPublishersWhileItsReaderIsBehind(t *testing.T) {
 	}
 	eventually(t, js, streams.Keys, 0)
 	stop()
+}
+
+func TestAGateTellsWhatWasLost(t *testing.T) {
+	limits := natstest.Limits()
+	limits.Events = 1 << 20
+	s := natstest.Start(t, limits)
+	_, js := natstest.Connect(t, s)
+	var lost uint64
+	gate := must(stage.ConsumerGate(t.Context(), js, streams.Events, streams.MatcherDurable, func(n uint64) { lost += n }))
+	// Somebody who does not know the gate fills the stream.
+	for range 100 {
+		must(js.Publish(t.Context(), streams.EventsSubject("", ""), make([]byte, 32<<10)))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := gate.Wait(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the gate of a stream whose reader is far behind answered %v", err)
+	}
+	first := must(js.Stream(t.Context(), streams.Events)).CachedInfo().State.FirstSeq
+	if lost != first-1 {
+		t.Errorf("%d messages were told to be lost, want %d", lost, first-1)
+	}
 }
 
 func TestCompareAndSetRefusesTheSecond(t *testing.T) {

@@ -153,14 +153,18 @@ func Ensure(ctx context.Context, js jetstream.JetStream, l Limits, adopt bool) e
 }
 
 func ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, adopt bool) error {
-	_, err := js.CreateStream(ctx, want)
-	if err == nil {
-		return nil
-	}
-	if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return fmt.Errorf("create stream %s: %w", want.Name, err)
-	}
+	// Looked up first: a server counts the size of a stream that is created
+	// again once more against its limit, and would refuse.
 	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s, err = js.CreateStream(ctx, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			s, err = js.Stream(ctx, want.Name) // another was faster
+		}
+		if err != nil {
+			return fmt.Errorf("create stream %s: %w", want.Name, err)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("look at stream %s: %w", want.Name, err)
 	}

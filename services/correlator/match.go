@@ -3,6 +3,8 @@ package correlator
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +47,7 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Outpu
 		return stage.Permanent(fmt.Errorf("event batch of %s/%s: %w", b.GetObject().GetBucket(), b.GetObject().GetKey(), err))
 	}
 	*buffer = data[:cap(data)]
-	w := &matches{batch: &b, id: msg.ID, sequence: msg.Sequence, partitions: m.partitions, byPartition: map[int]*trailbellv1.MatchBatch{}}
+	w := &matches{batch: &b, id: msg.ID, sequence: msg.Sequence, partitions: m.partitions, byPartition: map[int]*part{}}
 	var hits []*sigma.CompiledRule
 	for i, start := range b.GetStarts() {
 		c := candidates[b.GetTypeIndex()[i]]
@@ -110,14 +112,24 @@ func ruleOf(m *sigma.Meta) alert.Rule {
 	}
 }
 
+// maxMatches is about how many bytes of matches stand in one message. Group
+// values come out of records and may be as long as they are.
+const maxMatches = 1 << 20
+
 // matches collects the matches of a batch by partition.
 type matches struct {
 	batch       *trailbellv1.EventBatch
 	id          string
 	sequence    uint64
 	partitions  int
-	byPartition map[int]*trailbellv1.MatchBatch
+	byPartition map[int]*part
 	values      []string
+}
+
+// part is what goes to one partition: one message, or several if need be.
+type part struct {
+	messages []*trailbellv1.MatchBatch
+	size     int // of the last message, about, in bytes
 }
 
 func (w *matches) add(c *sigma.CompiledCorrelation, i int, record []byte) {
@@ -126,35 +138,40 @@ func (w *matches) add(c *sigma.CompiledCorrelation, i int, record []byte) {
 	if !ok {
 		return // a record that lacks a group-by field does not count
 	}
-	group := append([]string(nil), values...)
-	p := streams.Partition(streams.GroupID(c.Meta().ID, group), w.partitions)
-	b := w.byPartition[p]
-	if b == nil {
-		b = &trailbellv1.MatchBatch{Object: w.batch.GetObject(), EventsSequence: w.sequence}
-		w.byPartition[p] = b
-	}
-	b.Matches = append(b.Matches, &trailbellv1.Match{
-		Correlation: c.Meta().ID, Group: group,
+	m := &trailbellv1.Match{
+		Correlation: c.Meta().ID, Group: slices.Clone(values),
 		Identity: w.batch.GetIdentities()[i], Time: w.batch.GetTimes()[i], Record: uint32(i),
-	})
+	}
+	n := streams.Partition(streams.GroupID(m.GetCorrelation(), m.GetGroup()), w.partitions)
+	p := w.byPartition[n]
+	if p == nil {
+		p = &part{}
+		w.byPartition[n] = p
+	}
+	size := proto.Size(m)
+	if len(p.messages) == 0 || p.size+size > maxMatches {
+		p.messages = append(p.messages, &trailbellv1.MatchBatch{Object: w.batch.GetObject(), EventsSequence: w.sequence})
+		p.size = 0
+	}
+	last := p.messages[len(p.messages)-1]
+	last.Matches = append(last.Matches, m)
+	p.size += size
 }
 
 func (w *matches) emit(ctx context.Context, out *stage.Output) error {
-	for p := range w.partitions {
-		b := w.byPartition[p]
-		if b == nil {
-			continue
-		}
-		data, err := proto.MarshalOptions{Deterministic: true}.Marshal(b)
-		if err != nil {
-			return stage.Permanent(fmt.Errorf("encode matches: %w", err))
-		}
-		err = out.Emit(ctx, stage.Publication{
-			Stream: streams.Matches, Subject: streams.MatchesSubject(p),
-			ID: streams.MatchesID(w.id, p, data), Data: data,
-		})
-		if err != nil {
-			return err
+	for _, n := range slices.Sorted(maps.Keys(w.byPartition)) {
+		for _, b := range w.byPartition[n].messages {
+			data, err := proto.MarshalOptions{Deterministic: true}.Marshal(b)
+			if err != nil {
+				return stage.Permanent(fmt.Errorf("encode matches: %w", err))
+			}
+			err = out.Emit(ctx, stage.Publication{
+				Stream: streams.Matches, Subject: streams.MatchesSubject(n),
+				ID: streams.MatchesID(w.id, n, data), Data: data,
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -36,6 +36,7 @@ type owner struct {
 	matches  jetstream.Stream
 	metrics  *metrics
 	log      *slog.Logger
+	lost     func(n uint64)
 
 	epoch     time.Time // of MATCHES
 	groups    map[string]*group
@@ -52,6 +53,7 @@ type owner struct {
 func newOwner(o Options, rules *sigma.Set, s stores, b *books, m *metrics, log *slog.Logger) *owner {
 	return &owner{
 		Options: o, rules: rules, books: b, progress: s.progress, matches: s.matches, metrics: m, log: log, epoch: s.epoch,
+		lost:   b.shell.Lost(log, streams.Matches),
 		groups: map[string]*group{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
 	}
 }
@@ -90,6 +92,9 @@ func (o *owner) run(ctx context.Context) error {
 		return fmt.Errorf("look at stream %s: %w", streams.Matches, err)
 	}
 	o.quiet, o.saved, o.folded = quiet, quiet, info.State.FirstSeq-min(info.State.FirstSeq, 1)
+	if o.folded > quiet {
+		o.lost(o.folded - quiet)
+	}
 	goal := info.State.LastSeq
 	start := time.Now()
 
@@ -196,7 +201,7 @@ func (o *owner) fold(ctx context.Context, m jetstream.Msg) error {
 		return nil
 	}
 	if o.folded != 0 && meta.Sequence.Stream != o.folded+1 {
-		o.log.Warn("matches were dropped before they were read; the stream is too small", "from", o.folded+1, "to", meta.Sequence.Stream-1)
+		o.lost(meta.Sequence.Stream - o.folded - 1)
 	}
 	o.folded = meta.Sequence.Stream
 	stored := meta.Timestamp.UnixMilli()

@@ -60,7 +60,7 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 		return stage.Run(ctx, js, stage.Config{
 			Name: "correlator", Stream: streams.Events, Durable: streams.MatcherDurable,
 			Workers: o.Workers, PullBytes: pullBytes,
-			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, s.progress.read)},
+			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, s.progress.read, shell.Lost(log, streams.Matches))},
 			Metrics: shell, Log: log,
 		}, matcher.match)
 	})

@@ -18,7 +18,8 @@ const pullBytes = 8 << 20
 // Run decodes batches until ctx ends. Any number of processes may do so; they
 // share the work.
 func Run(ctx context.Context, js jetstream.JetStream, workers int, r prometheus.Registerer, log *slog.Logger) error {
-	gate, err := stage.ConsumerGate(ctx, js, streams.Events, streams.MatcherDurable)
+	metrics := stage.NewMetrics(r, "decoder", streams.Events)
+	gate, err := stage.ConsumerGate(ctx, js, streams.Events, streams.MatcherDurable, metrics.Lost(log, streams.Events))
 	if err != nil {
 		return err
 	}
@@ -26,7 +27,7 @@ func Run(ctx context.Context, js jetstream.JetStream, workers int, r prometheus.
 		Name: "decoder", Stream: streams.Batches, Durable: streams.DecoderDurable,
 		Workers: workers, PullBytes: pullBytes,
 		Gates:   map[string]*stage.Gate{streams.Events: gate},
-		Metrics: stage.NewMetrics(r, "decoder", streams.Events),
+		Metrics: metrics,
 		Log:     log,
 	}, decode)
 }
