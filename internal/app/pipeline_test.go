@@ -34,7 +34,6 @@ import (
 	"github.com/trailbell/trailbell/internal/s3"
 	"github.com/trailbell/trailbell/internal/streams"
 	"github.com/trailbell/trailbell/services/forwarder"
-	"github.com/trailbell/trailbell/services/lister"
 )
 
 var crashRuns = flag.Int("crash-runs", 3, "how many runs with crashes, each with a seed of its own")
@@ -240,24 +239,6 @@ func settled(t *testing.T, js jetstream.JetStream, fetched func() int, n int, si
 	}
 }
 
-// listed counts the objects that polls have published, once each.
-type listed struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (l *listed) polled(_ string, r lister.Report, _ error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.n += r.New
-}
-
-func (l *listed) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.n
-}
-
 func TestABucketInAlertsOut(t *testing.T) {
 	s := newStore(t)
 	trail := grow(t, 1, 3000)
@@ -269,9 +250,8 @@ func TestABucketInAlertsOut(t *testing.T) {
 			s.put(o.Key, o.Body)
 		}
 	}
-	sink, polls := &memory{}, &listed{}
+	sink := &memory{}
 	env := testEnv(sink)
-	env.Polled = polls.polled
 	js := make(chan jetstream.JetStream, 1)
 	env.Started = func(r Running) { js <- r.JetStream }
 	ctx, stop := context.WithCancel(t.Context())
@@ -283,9 +263,9 @@ func TestABucketInAlertsOut(t *testing.T) {
 	case err := <-done:
 		t.Fatalf("Up ended with %v", err)
 	}
-	settled(t, stream, polls.count, len(objects)-1, "memory")
+	settled(t, stream, published(t, stream), len(objects)-1, "memory")
 	s.put(late.Key, late.Body)
-	settled(t, stream, polls.count, len(objects), "memory")
+	settled(t, stream, published(t, stream), len(objects), "memory")
 
 	got := alerts(t, stream)
 	if diff := cmp.Diff(planted(trail), ungrouped(got)); diff != "" {
@@ -312,13 +292,11 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 	trail := grow(t, 2, 2000)
 	objects := slices.Collect(trail.Objects())
 	c := s.config()
-	polls := &listed{}
 	for i, part := range [][]generator.Object{objects[:len(objects)/2], objects[len(objects)/2:]} {
 		for _, o := range part {
 			s.put(o.Key, o.Body)
 		}
 		env := testEnv(&memory{})
-		env.Polled = polls.polled
 		js := make(chan jetstream.JetStream, 1)
 		env.Started = func(r Running) { js <- r.JetStream }
 		ctx, stop := context.WithCancel(t.Context())
@@ -329,9 +307,9 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 		if i == 1 {
 			want = len(objects)
 		}
-		settled(t, stream, polls.count, want, "memory")
+		settled(t, stream, published(t, stream), want, "memory")
 		if i == 1 {
-			if n := polls.count(); n != len(objects) {
+			if n := published(t, stream)(); n != len(objects) {
 				t.Errorf("%d objects were published, want %d: each once", n, len(objects))
 			}
 			if diff := cmp.Diff(planted(trail), ungrouped(alerts(t, stream))); diff != "" {
@@ -352,7 +330,6 @@ type fleet struct {
 	config Config
 	sink   *memory
 	bus    *bus
-	wg     sync.WaitGroup
 }
 
 // process is one running service.
