@@ -56,6 +56,9 @@ const crashLoop = 50
 // giveBack delays an input that a stopping stage returns.
 const giveBack = 100 * time.Millisecond
 
+// drain bounds the wait for inputs that are on their way to a stopping stage.
+const drain = time.Second
+
 // Run works until ctx ends. It returns nil then, and an error when the consumer
 // is gone.
 func Run(ctx context.Context, js jetstream.JetStream, c Config, f Func) error {
@@ -124,17 +127,20 @@ func (s *shell) run(ctx context.Context, consumer jetstream.Consumer) error {
 	defer abandon()
 	// What has been sent to us already comes out of a drained iterator, to be
 	// given back: dropped, it would come again only when its time has run out.
+	// With the connection down a drain takes ten seconds, and brings nothing.
+	pullCtx, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
 	ended := make(chan struct{})
 	var closer sync.WaitGroup
 	closer.Go(func() {
 		<-ctx.Done()
 		messages.Drain()
+		defer time.AfterFunc(drain, leave).Stop()
 		select {
 		case <-ended:
 		case <-time.After(s.Grace):
 		}
 		abandon()
-		messages.Stop()
 	})
 
 	var workers, beater sync.WaitGroup
@@ -144,7 +150,7 @@ func (s *shell) run(ctx context.Context, consumer jetstream.Consumer) error {
 	stopBeat := make(chan struct{})
 	beater.Go(func() { s.beat(stopBeat) })
 
-	err = s.pull(ctx, messages)
+	err = s.pull(ctx, pullCtx, messages)
 
 	stop()
 	workers.Wait()
@@ -158,11 +164,11 @@ func (s *shell) run(ctx context.Context, consumer jetstream.Consumer) error {
 }
 
 // pull hands messages to the workers until ctx ends, and then takes what is
-// still on its way.
-func (s *shell) pull(ctx context.Context, messages jetstream.MessagesContext) error {
+// still on its way until pullCtx ends.
+func (s *shell) pull(ctx, pullCtx context.Context, messages jetstream.MessagesContext) error {
 	defer messages.Stop()
 	for {
-		msg, err := messages.Next()
+		msg, err := messages.Next(jetstream.NextContext(pullCtx))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgIteratorClosed), err != nil && ctx.Err() != nil:
 			return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -295,6 +296,26 @@ func TestAStoppingStageGivesBackWhatItHolds(t *testing.T) {
 	stop = start(t, js, func(context.Context, stage.Message, *stage.Output) error { return nil })
 	eventually(t, js, streams.Keys, 0)
 	stop()
+}
+
+func TestAStageWhoseServerIsGoneEndsAsFast(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	nc, js := natstest.Connect(t, s)
+	worked := make(chan struct{})
+	end := start(t, js, func(context.Context, stage.Message, *stage.Output) error {
+		close(worked)
+		return nil
+	})
+	feed(t, js, "a")
+	receive(t, worked)
+	lost := nc.StatusChanged(nats.RECONNECTING)
+	s.Stop()
+	receive(t, lost)
+	since := time.Now()
+	end()
+	if took := time.Since(since); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
 }
 
 func TestAGateHoldsPublishersWhileItsReaderIsBehind(t *testing.T) {
