@@ -119,6 +119,12 @@ func (a *assembly) run(ctx context.Context, services []string) error {
 				return err
 			}
 			defer nc.Close()
+			a.health.watch(connectionOf(name), func() error {
+				if nc.IsConnected() {
+					return nil
+				}
+				return errors.New("lost")
+			})
 			if err := a.service(ctx, name, js); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -127,6 +133,9 @@ func (a *assembly) run(ctx context.Context, services []string) error {
 	}
 	return g.Wait()
 }
+
+// connectionOf names the connection of a service in what /readyz says.
+func connectionOf(service string) string { return "NATS connection of " + service }
 
 func (a *assembly) service(ctx context.Context, name string, js jetstream.JetStream) error {
 	log := a.Log.With("service", name)
@@ -179,8 +188,11 @@ func (a *assembly) watches(ctx context.Context, now time.Time) ([]lister.Watch, 
 		all = append(all, lister.Watch{
 			Config: a.config.Lister.Watch(b, now), Source: source, Interval: time.Duration(a.config.Lister.Interval),
 			Polled: func(r lister.Report, err error) {
-				a.health.set(part, err)
 				a.Polled(b.Name, r, err)
+				if _, empty := errors.AsType[*lister.Empty](err); empty {
+					err = nil // a new trail: whoever waits for us to be ready would wait for its first file
+				}
+				a.health.set(part, err)
 			},
 		})
 	}

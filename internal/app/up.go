@@ -60,19 +60,27 @@ func (a *assembly) up(ctx context.Context, services []string) error {
 	}
 	defer b.close()
 	a.bus = b
-	g, ctx := errgroup.WithContext(ctx)
-	address, err := serveHTTP(ctx, a.config.HTTP, a.health, a.registry, g.Go)
-	if err != nil {
-		return err
-	}
-	a.banner(services, address)
+	running := Running{Metrics: a.registry, NATS: b.url}
 	if a.Started != nil {
 		nc, js, err := b.connect("observer")
 		if err != nil {
 			return err
 		}
 		defer nc.Close()
-		a.Started(Running{JetStream: js, Metrics: a.registry, NATS: b.url, HTTP: address})
+		running.JetStream = js
+	}
+	for _, name := range services {
+		a.health.set(connectionOf(name), errors.New("not made yet"))
+	}
+	// From here on something runs that has to be waited for.
+	g, ctx := errgroup.WithContext(ctx)
+	running.HTTP, err = serveHTTP(ctx, a.config.HTTP, a.health, a.registry, g.Go)
+	if err != nil {
+		return err
+	}
+	a.banner(services, running.HTTP)
+	if a.Started != nil {
+		a.Started(running)
 	}
 	g.Go(func() error { return a.run(ctx, services) })
 	return g.Wait()
