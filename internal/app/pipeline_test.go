@@ -36,7 +36,7 @@ import (
 	"github.com/trailbell/trailbell/services/forwarder"
 )
 
-var crashRuns = flag.Int("crash-runs", 3, "how many runs with crashes, each with a seed of its own")
+var crashRuns = flag.Int("crash-runs", 5, "how many runs with crashes, each with a seed of its own")
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
