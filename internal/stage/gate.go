@@ -80,7 +80,7 @@ func (g *Gate) pass(ctx context.Context, n int64) (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.left < n || time.Since(g.checked) >= gateEvery {
-		room, err := g.room(ctx)
+		room, err := g.room(ctx, n)
 		if err != nil {
 			g.left = 0
 			return false, err
@@ -95,8 +95,9 @@ func (g *Gate) pass(ctx context.Context, n int64) (bool, error) {
 	return true, nil
 }
 
-// room is how many bytes the readers may still fall behind.
-func (g *Gate) room(ctx context.Context) (int64, error) {
+// room is how many bytes the readers may still fall behind, seen by who wants
+// to publish n.
+func (g *Gate) room(ctx context.Context, n int64) (int64, error) {
 	i, err := g.stream.Info(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("look at stream: %w", err)
@@ -107,8 +108,8 @@ func (g *Gate) room(ctx context.Context) (int64, error) {
 	}
 	g.whole = i.Config.MaxBytes / 4
 	// A stream that holds less than its readers may be behind needs no look at
-	// them.
-	if used := int64(i.State.Bytes); used < g.whole/2 {
+	// them, unless they have to be through with all of it.
+	if used := int64(i.State.Bytes); used < g.whole/2 && n <= (g.whole-used)/publishers {
 		return g.whole - used, nil
 	}
 	read, err := g.read(ctx)

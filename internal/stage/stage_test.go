@@ -355,6 +355,31 @@ func TestAGateHoldsPublishersWhileItsReaderIsBehind(t *testing.T) {
 	stop()
 }
 
+func TestAGateLetsALargeMessageThroughWhenNothingIsBehind(t *testing.T) {
+	limits := natstest.Limits()
+	limits.Events = 1 << 20
+	s := natstest.Start(t, limits)
+	_, js := natstest.Connect(t, s)
+	gate := must(stage.ConsumerGate(t.Context(), js, streams.Events, streams.MatcherDurable, func(n uint64) { t.Errorf("%d messages lost", n) }))
+	must(js.Publish(t.Context(), streams.EventsSubject("", ""), make([]byte, 16<<10)))
+	const large = 100 << 10 // more than a publisher's part of a quarter of the stream
+
+	behind, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := gate.Wait(behind, large); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a reader behind it answered %v", err)
+	}
+	msg := must(must(js.Consumer(t.Context(), streams.Events, streams.MatcherDurable)).Next())
+	if err := msg.DoubleAck(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	through, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := gate.Wait(through, large); err != nil {
+		t.Errorf("with a reader that is through it answered %v", err)
+	}
+}
+
 func TestAGateTellsWhatWasLost(t *testing.T) {
 	limits := natstest.Limits()
 	limits.Events = 1 << 20
