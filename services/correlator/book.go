@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -48,6 +49,7 @@ type books struct {
 	evidence *evidence
 	shell    *stage.Metrics
 	metrics  *metrics
+	log      *slog.Logger
 }
 
 // write makes the alerts of a group say what its window does. It returns how
@@ -109,11 +111,13 @@ func (b *books) read(ctx context.Context, k key, have *book) error {
 		if err != nil {
 			return fmt.Errorf("read the alerts of a group back: %w", err)
 		}
-		a, err := alert.Parse(m.Data)
-		if err != nil {
-			return fmt.Errorf("message %d of stream %s: %w", m.Sequence, streams.Alerts, err)
+		// Anybody who may publish can put anything there, and one message must
+		// not silence all correlations.
+		if a, err := alert.Parse(m.Data); err == nil {
+			have.put(a)
+		} else {
+			b.log.Error("passed over a message that is no alert", "stream", streams.Alerts, "sequence", m.Sequence, "error", err)
 		}
-		have.put(a)
 		have.last = m.Sequence
 		next = m.Sequence + 1
 	}

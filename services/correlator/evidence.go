@@ -25,6 +25,9 @@ type evidence struct {
 	order []uint64 // oldest first
 }
 
+// gone is the sequence of a batch that EVENTS cannot have.
+const gone = 0
+
 // keptBatches bounds the batches held decompressed: about half a megabyte each.
 const keptBatches = 16
 
@@ -40,6 +43,9 @@ func newEvidence(stream jetstream.Stream) *evidence {
 // read returns a record and the object that it came from. A record that EVENTS
 // does not hold any more is nil, which is no error.
 func (e *evidence) read(ctx context.Context, ref window.Ref) ([]byte, alert.Object, error) {
+	if ref.Sequence == gone {
+		return nil, alert.Object{}, nil
+	}
 	b, err := e.batch(ctx, ref.Sequence)
 	if err != nil || b == nil {
 		return nil, alert.Object{}, err

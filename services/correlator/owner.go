@@ -39,6 +39,7 @@ type owner struct {
 	lost     func(n uint64)
 
 	epoch     time.Time // of MATCHES
+	created   int64     // when EVENTS was made, in milliseconds
 	groups    map[string]*group
 	unwritten map[*group]struct{} // have something to say
 	folded    uint64              // sequence
@@ -53,8 +54,9 @@ type owner struct {
 func newOwner(o Options, rules *sigma.Set, s stores, b *books, m *metrics, log *slog.Logger) *owner {
 	return &owner{
 		Options: o, rules: rules, books: b, progress: s.progress, matches: s.matches, metrics: m, log: log, epoch: s.epoch,
-		lost:   b.shell.Lost(log, streams.Matches),
-		groups: map[string]*group{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
+		lost:    b.shell.Lost(log, streams.Matches),
+		created: s.events.CachedInfo().Created.UnixMilli(),
+		groups:  map[string]*group{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
 	}
 }
 
@@ -213,11 +215,17 @@ func (o *owner) fold(ctx context.Context, m jetstream.Msg) error {
 			return err
 		}
 	}
+	// A stream of events that was made anew counts from 1 again, and has other
+	// records there.
+	evidence := b.GetEventsSequence()
+	if stored < o.created {
+		evidence = gone
+	}
 	for i, match := range b.GetMatches() {
 		o.insert(match, window.Event{
 			Time: match.GetTime(), ID: match.GetIdentity(),
 			Seq: o.folded, Index: uint32(i), Stored: stored,
-			Evidence: window.Ref{Sequence: b.GetEventsSequence(), Record: match.GetRecord()},
+			Evidence: window.Ref{Sequence: evidence, Record: match.GetRecord()},
 		})
 	}
 	if o.events > o.MaxEvents {

@@ -78,7 +78,7 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 	g.Go(func() error {
 		return l.Run(ctx, func(ctx context.Context) error {
 			return again(ctx, log, func() error {
-				b := &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m}
+				b := &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m, log: log}
 				return newOwner(o, rules, s, b, m, log).run(ctx)
 			})
 		})

@@ -363,7 +363,7 @@ func secondOwner(t *testing.T, s *natsserver.Server, rules *sigma.Set) (stop fun
 	shell := stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts)
 	o := options()
 	o.Ready = func(bool) {}
-	b := &books{js: js, alerts: st.alerts, evidence: newEvidence(st.events), shell: shell, metrics: m}
+	b := &books{js: js, alerts: st.alerts, evidence: newEvidence(st.events), shell: shell, metrics: m, log: natstest.Quiet}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- newOwner(o, rules, st, b, m, natstest.Quiet).run(ctx) }()
@@ -424,5 +424,71 @@ func TestEvidenceThatIsGoneLeavesTheAlert(t *testing.T) {
 	}
 	if n := len(final(t, js)); n != 1 {
 		t.Errorf("%d alerts, want one", n)
+	}
+}
+
+func TestEvidenceIsNotTakenFromAnotherStreamOfEvents(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	stop := run(t, s, ruleSet(t, bell), options(), "a")
+	for i := range 4 {
+		publish(t, js, fmt.Sprint("object-", i), login{fmt.Sprint("id-", i), 1, i})
+	}
+	settle(t, js)
+	stop()
+	if err := js.DeleteStream(t.Context(), streams.Events); err != nil {
+		t.Fatal(err)
+	}
+	if err := streams.Ensure(t.Context(), js, natstest.Limits(), true); err != nil {
+		t.Fatal(err)
+	}
+	stop = run(t, s, ruleSet(t, bell), options(), "b")
+	for i := range 4 { // where those of the alert were
+		publish(t, js, fmt.Sprint("other-", i), login{fmt.Sprint("other-", i), 2, i})
+	}
+	publish(t, js, "last", login{"id-4", 1, 4})
+	settle(t, js)
+	stop()
+	last := final(t, js)
+	if len(last) != 1 {
+		t.Errorf("%d alerts, want one", len(last))
+	}
+	for _, a := range last {
+		if a.Count != 5 || len(a.Records) != 1 || !strings.Contains(string(a.Records[0]), `"id-4"`) {
+			t.Errorf("count %d and records %s; want 5 and the one record that is left", a.Count, a.Records)
+		}
+	}
+}
+
+func TestAMessageThatIsNoAlertSilencesNoGroup(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	rules := ruleSet(t, bell)
+	c := rules.Correlations()[0]
+	values := []string{"111122223333", "192.0.2.7"}
+	k := newKey(streams.GroupID(c.Meta().ID, values), c, values)
+	where := subject(k, &alert.Alert{Kind: alert.KindCorrelation, Rule: k.ledger.Rule, Group: k.ledger.Fields})
+	if _, err := js.Publish(t.Context(), where, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	stop := run(t, s, rules, options(), "a")
+	for i := range 5 {
+		publish(t, js, fmt.Sprint("object-", i), login{fmt.Sprint("id-", i), 7, i})
+	}
+	settle(t, js)
+	stop()
+	alerts, err := js.Stream(t.Context(), streams.Alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := alerts.GetMsg(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Subject != where {
+		t.Errorf("the alert is on %s and not where the other message was, %s", m.Subject, where)
+	}
+	if a, err := alert.Parse(m.Data); err != nil || a.Count != 5 {
+		t.Errorf("alert of %d events, %v", a.Count, err)
 	}
 }
