@@ -66,6 +66,25 @@ type Streams struct {
 	Replicas   int  `yaml:"replicas"`
 }
 
+// least is the smallest size of a stream, which has to hold a few messages.
+const least = 16 << 20
+
+// within returns sizes of which the sum is at most total, in the same
+// proportions, unless that makes streams too small to work with.
+func (s Streams) within(total int64) Streams {
+	sizes := []*Size{&s.Keys, &s.Batches, &s.Events, &s.Matches, &s.Alerts, &s.Dead}
+	sum := Size(0)
+	for _, z := range sizes {
+		sum += *z
+	}
+	// Each gets the least, and they share the rest.
+	share := max(float64(total-int64(len(sizes))*least), 0) / float64(sum)
+	for _, z := range sizes {
+		*z = min(*z, least+Size(float64(*z)*share))
+	}
+	return s
+}
+
 // Lister says what to watch.
 type Lister struct {
 	// Interval between two polls of a bucket.
@@ -209,7 +228,7 @@ func (c Config) invalid() []invalid {
 		bad("log.format", "%q is not a format; write text or json", c.Log.Format)
 	}
 	for key, n := range map[string]Size{"keys": c.Streams.Keys, "batches": c.Streams.Batches, "events": c.Streams.Events, "matches": c.Streams.Matches, "alerts": c.Streams.Alerts, "dead": c.Streams.Dead} {
-		if n < 16<<20 {
+		if n < least {
 			bad("streams."+key, "%s is too small to hold a few messages; write at least 16MiB", n)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/trailbell/trailbell/internal/directory"
 	"github.com/trailbell/trailbell/internal/s3"
+	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/internal/stage"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
@@ -66,6 +67,11 @@ func Scan(ctx context.Context, c Config, o ScanOptions, env Env) (ScanResult, er
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	c.DataDir, c.NATS, c.HTTP = dir, NATS{}, ""
+	// Temporary files are often in memory, and a scan of some files should not
+	// ask for gigabytes.
+	if room, err := CheckDisk(dir, c.Limits().Total()); err != nil {
+		c.Streams = c.Streams.within(room - reserve)
+	}
 	// A scan ends: its first alerts need not wait, and the last ones should
 	// not either.
 	c.Correlator.Coalesce = Duration(500 * time.Millisecond)
@@ -200,7 +206,7 @@ func (s *scan) sayDead(ctx context.Context, js jetstream.JetStream) (int, error)
 	}
 }
 
-// DeadLine is a dead letter for a person.
+// DeadLine is a dead letter for a person: one line, whatever the key holds.
 func DeadLine(d *trailbellv1.DeadLetter) string {
 	where := d.GetObject().GetKey()
 	if b := d.GetObject().GetBucket(); b != directory.Bucket && b != "" {
@@ -212,7 +218,7 @@ func DeadLine(d *trailbellv1.DeadLetter) string {
 	if where == "" {
 		where = fmt.Sprintf("message %d of %s", d.GetSequence(), d.GetStream())
 	}
-	return fmt.Sprintf("dead: %s: %s: %s", d.GetStage(), where, d.GetReason())
+	return screen.Safe(fmt.Sprintf("dead: %s: %s: %s", d.GetStage(), where, d.GetReason()))
 }
 
 // input is one of the paths.
