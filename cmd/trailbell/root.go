@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/trailbell/trailbell/internal/screen"
 )
 
 // Exit codes.
@@ -46,7 +48,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	for _, line := range strings.Split(err.Error(), "\n") {
-		_, _ = fmt.Fprintln(stderr, "trailbell: "+line)
+		// An error may quote what a server or a file name says.
+		_, _ = fmt.Fprintln(stderr, "trailbell: "+screen.Safe(line))
 	}
 	return exitFailed
 }

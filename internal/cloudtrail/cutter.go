@@ -72,7 +72,7 @@ func (s Slice) Record(i int) []byte {
 //   - {"Records": [record, …], …}, with other keys before and after
 //   - [record, …]
 //   - a record, that is an object with a key such as eventTime; one a line is
-//     NDJSON
+//     NDJSON, and a line that breaks off costs itself and no other
 //
 // Elements of an array that are no objects count as records, for Decode to
 // refuse one by one.
@@ -99,6 +99,9 @@ type Cutter struct {
 	// Whether the last of them was an object without Records, so that this may
 	// be NDJSON and a line can be left out.
 	lines bool
+	// Whether the first record outside all was seen, and stood in one line: one
+	// that does not end in its line is broken then, and the next line is not.
+	record, lined bool
 	// The first value, when it is no record: the reason to refuse the object if
 	// nothing follows, a bad record if something does.
 	odd *BadRecord
@@ -151,6 +154,9 @@ const (
 	recordKey                  // any that every record has
 	digestKey                  // one that every digest has
 )
+
+// brokenLine is the reason of what is left out between the lines of NDJSON.
+const brokenLine = "a line that is not a JSON object"
 
 // longestKey bounds how much of a string is kept to be compared with Records:
 // quotes and seven times \u0000, and a little.
@@ -318,7 +324,7 @@ func (c *Cutter) line() error {
 	}
 	c.pos += i
 	c.state = atTop
-	return c.leaveOut(BadRecord{c.offset, c.here() - c.offset, "a line that is not a JSON object"})
+	return c.leaveOut(BadRecord{c.offset, c.here() - c.offset, brokenLine})
 }
 
 // array looks for the next record of an array. It does not insist on commas:
@@ -382,6 +388,15 @@ func (c *Cutter) value() (full bool, err error) {
 		top         = c.state == inObject
 		from        int
 	)
+	if top && c.lined {
+		switch n := bytes.IndexByte(b[i:], '\n'); {
+		case n == 0:
+			c.start, c.keyStart, c.state = -1, -1, atTop
+			return false, c.leaveOut(BadRecord{c.offset, c.here() - c.offset, brokenLine})
+		case n > 0:
+			b = b[:i+n] // if it is not closed there, we come back
+		}
+	}
 	if c.inString {
 		goto inside
 	}
@@ -473,7 +488,7 @@ func oddBackslashes(b []byte) bool {
 func (c *Cutter) pastKey() {
 	for ; c.pos < len(c.buf); c.pos++ {
 		ch := c.buf[c.pos]
-		if isSpace(ch) {
+		if isSpace(ch) && !(c.lined && ch == '\n') {
 			continue
 		}
 		c.state = inObject
@@ -481,7 +496,7 @@ func (c *Cutter) pastKey() {
 			c.keys |= c.key
 			if c.key == recordsKey {
 				c.pos++
-				c.state, c.start = inRecords, -1
+				c.state, c.start, c.lined = inRecords, -1, false
 			}
 		}
 		return
@@ -516,6 +531,10 @@ func (c *Cutter) closed() (full bool, err error) {
 		return false, nil
 	}
 	if c.keys&recordKey != 0 {
+		if !c.record && c.start >= 0 && c.pos-c.start <= c.maxRecord {
+			c.record = true
+			c.lined = bytes.IndexByte(c.buf[c.start:c.pos], '\n') < 0
+		}
 		return c.complete()
 	}
 	c.start = -1
@@ -644,7 +663,7 @@ func (c *Cutter) readFailed(err error) error {
 	case atTop:
 	case inLine:
 		c.state = atTop
-		if err := c.leaveOut(BadRecord{c.offset, c.here() - c.offset, "a line that is not a JSON object"}); err != nil {
+		if err := c.leaveOut(BadRecord{c.offset, c.here() - c.offset, brokenLine}); err != nil {
 			return err
 		}
 	case inScalar, inValue:

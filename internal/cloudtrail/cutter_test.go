@@ -104,6 +104,8 @@ func TestCutterFindsTheShapeByContent(t *testing.T) {
 		{"one record a line, from Windows, without the last end of line", a + "\r\n\r\n" + b, []string{a, b}},
 		{"records one behind the other", a + b, []string{a, b}},
 		{"a single record", a, []string{a}},
+		{"records over several lines", "{\n\"eventName\"\n:\n\"A\"\n}\n" + b + "\n{\"eventName\":\n\"C\"}", []string{"{\n\"eventName\"\n:\n\"A\"\n}", b, "{\"eventName\":\n\"C\"}"}},
+		{"a log file over several lines behind one record a line", a + "\n{\"Records\":\n[\n" + b + "\n]\n}\n" + a, []string{a, b, a}},
 		{"a byte order mark and white space first", "\xef\xbb\xbf \n\t" + `{"Records":[` + a + `]}`, []string{a}},
 		{"borders inside strings", `[{"a":"}],[{\"}"},{"b\\":"\\"},{"c":"\\\""}]`, []string{`{"a":"}],[{\"}"}`, `{"b\\":"\\"}`, `{"c":"\\\""}`}},
 		{"a record whose brackets do not fit, for the decoder to refuse", `[{"a":[1}],` + b + `]`, []string{`{"a":[1}]`, b}},
@@ -182,6 +184,11 @@ func TestCutterLeavesOut(t *testing.T) {
 		{"lines that are not JSON", a + "\nfoo bar\n" + b + " }\n]", []string{a, b}, []BadRecord{
 			{18, 7, "a line that is not a JSON object"}, {44, 1, "a line that is not a JSON object"}, {46, 1, "a line that is not a JSON object"},
 		}},
+		{"a line that breaks off", a + "\n" + `{"eventName` + "\n" + b, []string{a, b}, []BadRecord{{18, 11, "a line that is not a JSON object"}}},
+		{"lines that break off anywhere", a + "\n" + `{"eventName"` + "\r\n" + `{"eventName":"\` + "\n" + `{"x":{"y":[` + "\n\n" + `{` + "\n" + b, []string{a, b}, []BadRecord{
+			{18, 13, "a line that is not a JSON object"}, {32, 15, "a line that is not a JSON object"}, {48, 11, "a line that is not a JSON object"}, {61, 1, "a line that is not a JSON object"},
+		}},
+		{"a line that breaks off and is too long", a + "\n" + long[:104] + "\n" + b, []string{a, b}, []BadRecord{{18, 104, "a line that is not a JSON object"}}},
 		{"long keys before the records are no record", `{"comment":"` + strings.Repeat("x", 200) + `","Records":[` + a + `]}`, []string{a}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/trailbell/trailbell/internal/listing"
 )
@@ -136,8 +137,8 @@ func tree(ctx context.Context, dir, key string, visit func(listing.Object) error
 			continue
 		}
 		info, err := os.Stat(name) // follows a link
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // deleted meanwhile, or a link to nothing
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+			continue // deleted meanwhile, or a link to nothing, or to itself
 		}
 		if err != nil {
 			return explain(err)

@@ -83,7 +83,7 @@ func TestASingleFileIsTakenWhateverItIsCalled(t *testing.T) {
 
 func TestLinksToFilesAreFollowedAndOthersAreNot(t *testing.T) {
 	root := lay(t, "real/a.json")
-	for name, to := range map[string]string{"link.json": "real/a.json", "dead.json": "nowhere", "loop": "."} {
+	for name, to := range map[string]string{"link.json": "real/a.json", "dead.json": "nowhere", "self.json": "self.json", "loop": "."} {
 		if err := os.Symlink(filepath.Join(root, to), filepath.Join(root, name)); err != nil {
 			t.Fatal(err)
 		}

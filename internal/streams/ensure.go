@@ -212,10 +212,11 @@ func incompatible(want, have jetstream.StreamConfig) string {
 	return ""
 }
 
-// Reclaim gives up what the consumers of an earlier run of this process had
-// handed out, so that it comes again at once and not after its time has run
-// out. It is for an embedded server at its start, when nobody else can hold
-// anything.
+// Reclaim gives up what an earlier run of this process held, so that it goes on
+// at once and not after a time has run out: the messages that its consumers had
+// been handed, and its leases. It is for an embedded server at its start, when
+// hardly anybody else can hold anything; who does loses a lease, and with it
+// the right to work but nothing of the work.
 func Reclaim(ctx context.Context, js jetstream.JetStream) error {
 	for stream, c := range consumers() {
 		s, err := js.Stream(ctx, stream)
@@ -225,6 +226,14 @@ func Reclaim(ctx context.Context, js jetstream.JetStream) error {
 		if _, err := s.ResetConsumer(ctx, c.Durable); err != nil {
 			return fmt.Errorf("reset consumer %s of stream %s: %w", c.Durable, stream, err)
 		}
+	}
+	// Of a key-value bucket this is its stream.
+	leases, err := js.Stream(ctx, "KV_"+LeaseBucket)
+	if err != nil {
+		return fmt.Errorf("look at key-value bucket %s: %w", LeaseBucket, err)
+	}
+	if err := leases.Purge(ctx); err != nil {
+		return fmt.Errorf("empty key-value bucket %s: %w", LeaseBucket, err)
 	}
 	return nil
 }

@@ -174,3 +174,48 @@ func TestInspectSeesWhatEnsureWouldDoAndDoesNothing(t *testing.T) {
 		t.Errorf("got %v, want both streams", err)
 	}
 }
+
+func TestReclaimGivesUpWhatAnEarlierRunHeld(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	leases, err := js.KeyValue(t.Context(), streams.LeaseBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := leases.Create(t.Context(), "windows", []byte("killed")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), streams.KeysSubject("my-trail"), []byte("reference")); err != nil {
+		t.Fatal(err)
+	}
+	fetcher, err := js.Consumer(t.Context(), streams.Keys, streams.FetcherDurable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func() int {
+		batch, err := fetcher.FetchNoWait(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for range batch.Messages() {
+			n++
+		}
+		return n
+	}
+	if n := take(); n != 1 {
+		t.Fatalf("%d messages came, want the one published", n)
+	}
+	if n := take(); n != 0 {
+		t.Fatalf("%d messages came while it was in somebody's hands", n)
+	}
+	if err := streams.Reclaim(t.Context(), js); err != nil {
+		t.Fatal(err)
+	}
+	if n := take(); n != 1 {
+		t.Error("what the earlier run held does not come again at once")
+	}
+	if _, err := leases.Create(t.Context(), "windows", []byte("restarted")); err != nil {
+		t.Errorf("the lease of the earlier run is not free: %v", err)
+	}
+}
