@@ -131,14 +131,16 @@ func (o *Output) deadLetter(ctx context.Context, d *trailbellv1.DeadLetter, deta
 	})
 }
 
-// flush waits until everything emitted is durable.
+// flush waits until everything emitted is durable. After an error it may be
+// called again, for what was emitted behind.
 func (o *Output) flush(ctx context.Context) error {
-	for _, s := range o.pending {
-		if err := o.settle(ctx, s); err != nil {
+	for len(o.pending) > 0 {
+		first := o.pending[0]
+		o.pending = o.pending[1:] // its answer can be had once
+		if err := o.settle(ctx, first); err != nil {
 			return err
 		}
 	}
-	o.pending = o.pending[:0]
 	return nil
 }
 
@@ -165,6 +167,10 @@ func (o *Output) settle(ctx context.Context, s sent) error {
 			o.count(s.publication, ack)
 			return nil
 		}
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum {
+		return Permanent(fmt.Errorf("a message of %d bytes is larger than stream %s takes", len(s.publication.Data), s.publication.Stream))
 	}
 	return fmt.Errorf("publish to %s: %w", s.publication.Stream, err)
 }

@@ -267,15 +267,24 @@ func (s *shell) try(ctx context.Context, h *held) error {
 	} else {
 		err = s.call(ctx, m, out)
 	}
-	if err != nil && isPermanent(err) {
+	if err == nil {
+		err = out.flush(ctx)
+	}
+	if isPermanent(err) {
 		s.Metrics.messages.WithLabelValues(failed).Inc()
-		// What was emitted before the error stands: it was complete.
-		err = out.deadLetter(ctx, &trailbellv1.DeadLetter{Reason: err.Error()}, "")
+		reason := err.Error()
+		// What was emitted beside it stands: it was complete.
+		for isPermanent(err) {
+			err = out.flush(ctx)
+		}
+		if err == nil {
+			err = out.deadLetter(ctx, &trailbellv1.DeadLetter{Reason: reason}, "")
+		}
+		if err == nil {
+			err = out.flush(ctx)
+		}
 	}
 	if err != nil {
-		return err
-	}
-	if err := out.flush(ctx); err != nil {
 		return err
 	}
 	s.Metrics.seconds.Observe(time.Since(start).Seconds())

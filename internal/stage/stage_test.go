@@ -126,6 +126,30 @@ func TestAPermanentErrorBecomesADeadLetterWithItsInput(t *testing.T) {
 	}
 }
 
+// TestWhatIsTooLargeForItsStreamIsDead: the server may take more than the
+// stream does, and would refuse the message each time it is tried again.
+func TestWhatIsTooLargeForItsStreamIsDead(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	config := must(js.Stream(t.Context(), streams.Batches)).CachedInfo().Config
+	config.MaxMsgSize = 1 << 10
+	must(js.UpdateStream(t.Context(), config))
+	stop := start(t, js, func(ctx context.Context, m stage.Message, out *stage.Output) error {
+		for i, size := range []int{1, 2 << 10, 2, 3 << 10, 3} {
+			id := streams.BatchID(m.ID, uint64(i), uint32(size))
+			if err := out.Emit(ctx, stage.Publication{Stream: streams.Batches, Subject: streams.BatchesSubject("", ""), ID: id, Data: make([]byte, size)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	feed(t, js, "a")
+	eventually(t, js, streams.Keys, 0)
+	eventually(t, js, streams.Dead, 1)
+	eventually(t, js, streams.Batches, 3)
+	stop()
+}
+
 func TestAnInputThatMakesTheStagePanicIsDead(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
