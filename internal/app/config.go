@@ -186,7 +186,7 @@ func stateDir() string {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "" // Validate asks for it, if it is needed at all
+		return "" // CheckDisk asks for it, if it is needed at all
 	}
 	return filepath.Join(home, ".local", "state", "trailbell")
 }
@@ -217,9 +217,6 @@ func (c Config) invalid() []invalid {
 	var all []invalid
 	bad := func(key, format string, args ...any) {
 		all = append(all, invalid{key, fmt.Sprintf(format, args...)})
-	}
-	if c.NATS.URL == "" && c.DataDir == "" {
-		bad("data_dir", "there is no home directory to put it in; say where the embedded server keeps its store, with --data-dir")
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
 		bad("log.level", "%q is not a level; write debug, info, warn or error", c.Log.Level)

@@ -19,6 +19,9 @@ const reserve = 256 << 20
 // before. It returns the bytes that the store may have there; nothing is
 // created.
 func CheckDisk(dir string, total int64) (room int64, err error) {
+	if dir == "" {
+		return 0, errors.New("data directory: there is no home directory to put it in; say where the embedded server keeps its store, with --data-dir")
+	}
 	there, err := existing(dir)
 	if err != nil {
 		return 0, fmt.Errorf("data directory: %w; choose another with --data-dir", err)
