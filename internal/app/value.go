@@ -25,12 +25,12 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // String is the shortest way to write d.
 func (d Duration) String() string {
 	s := time.Duration(d).String()
-	s = strings.TrimSuffix(s, "0s")
+	// Only a zero with a larger unit before it goes: not that of 10s.
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
 	if strings.HasSuffix(s, "h0m") {
 		s = strings.TrimSuffix(s, "0m")
-	}
-	if s == "" {
-		return "0s"
 	}
 	return s
 }
@@ -90,7 +90,7 @@ func (s *Since) UnmarshalText(b []byte) error {
 		}
 	}
 	v, err := parseDuration(text)
-	if err != nil {
+	if err != nil || v == 0 { // nothing is newer than now
 		return fmt.Errorf("%q is not a date; write YYYY-MM-DD, or a time span such as 24h or 7d", text)
 	}
 	*s = Since{span: v}
