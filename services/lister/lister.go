@@ -108,6 +108,9 @@ func New(c Config, source Source, store Store, publish Publish) *Lister {
 	if c.Parallel <= 0 {
 		c.Parallel = defaultParallel
 	}
+	if c.PageKeys <= 0 {
+		c.PageKeys = pageKeys
+	}
 	return &Lister{
 		config: c, source: source, store: store, publish: publish,
 		publishing: make(chan struct{}, 1), states: map[string]*state{},
