@@ -79,9 +79,7 @@ Every flag can be given in the environment: --log-level is TRAILBELL_LOG_LEVEL.`
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagMistake)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddGroup(
 		&cobra.Group{ID: "start", Title: "Start here:"},
@@ -97,26 +95,6 @@ Every flag can be given in the environment: --log-level is TRAILBELL_LOG_LEVEL.`
 	return root
 }
 
-// knownCommand is for the root, to which what is no command is an argument.
-func knownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	try := ""
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		try = fmt.Sprintf("; did you mean %q?", near[0])
-	}
-	return fmt.Errorf("unknown command %q%s; see `%s --help`", args[0], try, root.CommandPath())
-}
-
-// noArgs is for a command that takes flags only.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s takes no arguments, and %q is one; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
-}
-
 // fromEnvironment sets every flag that was not given from its variable.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
@@ -127,7 +105,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			errs = append(errs, fmt.Errorf("%s: %w", name, reason(err)))
 		}
 	})
 	return errors.Join(errs...)

@@ -59,6 +59,9 @@ It ends with 0 when everything was processed, with 3 when something could not be
 		}
 		if !until.IsZero() {
 			o.Until = until.Time(now)
+			if !o.Since.Before(o.Until) {
+				return fmt.Errorf("--until %s is not after --since %s; there is nothing between them", until, since)
+			}
 		}
 		done := func() {}
 		if isTerminal(cmd.ErrOrStderr()) {

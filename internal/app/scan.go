@@ -271,14 +271,37 @@ func openInputs(ctx context.Context, c *Config, o ScanOptions) ([]input, error) 
 func scanBucket(ctx context.Context, client *s3.Client, b s3.Bucket, o ScanOptions, publish lister.Publish) (lister.Report, error) {
 	span := lister.Range{Since: o.Since, Until: o.Until}
 	r, err := lister.Scan(ctx, client, b.Name, lister.Scope{Prefix: b.Prefix}, span, publish)
-	if _, empty := errors.AsType[*lister.Empty](err); !empty || span != (lister.Range{}) {
+	empty, ok := errors.AsType[*lister.Empty](err)
+	if !ok {
 		return r, err
 	}
-	files, filesErr := lister.ScanFiles(ctx, client, b.Name, b.Prefix, publish)
-	if filesErr == nil && files.New == 0 {
-		return files, err
+	if span != (lister.Range{}) {
+		return r, noTrail(b.Name, empty)
 	}
-	return files, filesErr
+	files, err := lister.ScanFiles(ctx, client, b.Name, b.Prefix, publish)
+	if err == nil && files.New == 0 {
+		err = noTrail(b.Name, empty)
+	}
+	return files, err
+}
+
+// noTrail says what to try instead of a PATH without logs: another PATH, where
+// the error of a watched bucket names flags.
+func noTrail(bucket string, e *lister.Empty) error {
+	path := "s3://" + bucket + "/"
+	text := "there are no logs of CloudTrail below " + path + e.Root
+	switch {
+	case len(e.Prefixes) > 0:
+		var paths []string
+		for _, prefix := range e.Prefixes {
+			paths = append(paths, path+prefix)
+		}
+		return errors.New(text + "; try " + strings.Join(paths, " or "))
+	case len(e.Folders) > 0:
+		some := strings.Join(e.Folders[:min(len(e.Folders), 3)], ", ")
+		return fmt.Errorf("%s; folders in the bucket are %s: if the logs are in one of them, write %sFOLDER", text, some, path)
+	}
+	return errors.New(text + "; the bucket has no folders at all")
 }
 
 // estimate says what a scan of S3 will cost before it starts.

@@ -157,7 +157,7 @@ func (f failure) credentials(missing *credentialError) *Error {
 	}
 	// The instance is asked last, when nothing else was configured.
 	if operation == nil || operation.Service() == imds.ServiceID {
-		return f.note(NoCredentials, "no AWS credentials found: not in the environment, not in profile %q of %s, and this is no instance with a role; "+
+		return f.note(NoCredentials, "no AWS credentials found: not in the environment, not in profile %q of %s, and this is not an instance with a role; "+
 			"run `aws configure`, or choose another --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
 			usedProfile(f.bucket), home(configFile))
 	}
@@ -204,7 +204,11 @@ func (f failure) code(code string) *Error {
 		"XAdminUserNotFound": // versitygw's, with status 404
 		return f.note(NoCredentials, "the access key of %s is not known%s (%s); renew it or choose another --profile", used, f.at(), code)
 	case "SignatureDoesNotMatch":
-		return f.note(NoCredentials, "the secret key of %s is wrong%s (%s); enter it again with `aws configure`", used, f.at(), code)
+		try := "enter it again with `aws configure`"
+		if fromEnvironment(b) {
+			try = "set AWS_SECRET_ACCESS_KEY again, or use a --profile"
+		}
+		return f.note(NoCredentials, "the secret key of %s is wrong%s (%s); %s", used, f.at(), code, try)
 	case "RequestTimeTooSkewed", "RequestExpired":
 		return f.note(ClockSkew, "the clock of this machine is too far off (%s); set it, for example with NTP", code)
 	case "NoSuchBucket":

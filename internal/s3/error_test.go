@@ -45,7 +45,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 		{"the token has expired", list, 400, "ExpiredToken", s3.Expired, false, []string{"expired", "AWS_ACCESS_KEY_ID", "--profile"}},
 		{"the token has expired, with another status", get, 403, "ExpiredToken", s3.Expired, false, []string{"expired"}},
 		{"the key is unknown", list, 403, "InvalidAccessKeyId", s3.NoCredentials, false, []string{"access key", "not known"}},
-		{"the secret is wrong", list, 403, "SignatureDoesNotMatch", s3.NoCredentials, false, []string{"secret key"}},
+		{"the secret is wrong", list, 403, "SignatureDoesNotMatch", s3.NoCredentials, false, []string{"secret key", "set AWS_SECRET_ACCESS_KEY again"}},
 		{"the bucket does not exist", list, 404, "NoSuchBucket", s3.NoBucket, false, []string{`bucket "trail" does not exist`, "--bucket", "--endpoint", "http://127.0.0.1"}},
 		{"the bucket went away under a get", get, 404, "NoSuchBucket", s3.NoBucket, false, []string{`bucket "trail" does not exist`}},
 		{"the object does not exist", get, 404, "NoSuchKey", s3.NoKey, true, []string{`"s3://trail/k"`}},
