@@ -55,20 +55,32 @@ func New(kv jetstream.KeyValue, key, holder string, t Timing, log *slog.Logger, 
 // errLost is the cause of a work context's end when the lease was lost.
 var errLost = errors.New("lease lost")
 
-// Run does work whenever it holds the lease, until ctx ends or work fails. The
+// Run does work whenever it holds the lease, until ctx ends or work is done. The
 // context of work ends when the lease is lost; work must then return, and Run
-// stands by again. It returns work's error, or nil when ctx ended.
-func (l *Lease) Run(ctx context.Context, work func(context.Context) error) error {
+// stands by again. Work that fails gives the lease up, for another process may
+// do better, and is tried again after a pause.
+func (l *Lease) Run(ctx context.Context, work func(context.Context) error) {
 	for {
 		revision, err := l.acquire(ctx)
 		if err != nil {
-			return nil // only the end of ctx ends the wait
+			return // only the end of ctx ends the wait
 		}
 		lost, err := l.hold(ctx, revision, work)
-		if ctx.Err() != nil || !lost {
-			return err
+		switch {
+		case ctx.Err() != nil:
+			return
+		case lost:
+			l.log.Warn("lease lost; standing by")
+		case err == nil:
+			return
+		default:
+			l.log.Error("work failed; it is tried again", "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(l.timing.Heartbeat):
+			}
 		}
-		l.log.Warn("lease lost; standing by")
 	}
 }
 

@@ -64,12 +64,18 @@ func TestOneWorksAndTheOtherTakesOverWhenItStops(t *testing.T) {
 	w := newWork()
 	ctxA, stopA := context.WithCancel(t.Context())
 	ctxB, stopB := context.WithCancel(t.Context())
-	doneA, doneB := make(chan error, 1), make(chan error, 1)
-	go func() { doneA <- lease.New(kv, "x", "a", timing, natstest.Quiet, nil).Run(ctxA, w.as("a")) }()
+	doneA, doneB := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(doneA)
+		lease.New(kv, "x", "a", timing, natstest.Quiet, nil).Run(ctxA, w.as("a"))
+	}()
 	if got := receive(t, w.started, "the start of a"); got != "a" {
 		t.Fatalf("%s started", got)
 	}
-	go func() { doneB <- lease.New(kv, "x", "b", timing, natstest.Quiet, nil).Run(ctxB, w.as("b")) }()
+	go func() {
+		defer close(doneB)
+		lease.New(kv, "x", "b", timing, natstest.Quiet, nil).Run(ctxB, w.as("b"))
+	}()
 	select {
 	case got := <-w.started:
 		t.Fatalf("%s started while a held the lease", got)
@@ -90,10 +96,16 @@ func TestAHolderThatIsCutOffStopsBeforeAnotherStarts(t *testing.T) {
 	_, jsB := natstest.Connect(t, s)
 	w := newWork()
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 2)
-	go func() { done <- lease.New(bucket(t, jsA), "x", "a", timing, natstest.Quiet, nil).Run(ctx, w.as("a")) }()
+	done := make(chan struct{}, 2)
+	go func() {
+		lease.New(bucket(t, jsA), "x", "a", timing, natstest.Quiet, nil).Run(ctx, w.as("a"))
+		done <- struct{}{}
+	}()
 	receive(t, w.started, "the start of a")
-	go func() { done <- lease.New(bucket(t, jsB), "x", "b", timing, natstest.Quiet, nil).Run(ctx, w.as("b")) }()
+	go func() {
+		lease.New(bucket(t, jsB), "x", "b", timing, natstest.Quiet, nil).Run(ctx, w.as("b"))
+		done <- struct{}{}
+	}()
 	ncA.Close()
 	if got := receive(t, w.ended, "the end of a"); got != "a" {
 		t.Fatalf("%s ended", got)
@@ -111,13 +123,17 @@ func TestAHolderThatIsCutOffStopsBeforeAnotherStarts(t *testing.T) {
 	receive(t, done, "an end")
 }
 
-func TestWorkThatFailsEndsRunWithItsError(t *testing.T) {
+func TestWorkThatFailsIsTriedAgain(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
-	broken := errors.New("broken")
-	err := lease.New(bucket(t, js), "x", "a", timing, natstest.Quiet, nil).
-		Run(t.Context(), func(context.Context) error { return broken })
-	if !errors.Is(err, broken) {
-		t.Errorf("Run returned %v, want the error of the work", err)
+	tries := 0
+	lease.New(bucket(t, js), "x", "a", timing, natstest.Quiet, nil).Run(t.Context(), func(context.Context) error {
+		if tries++; tries < 3 {
+			return errors.New("broken")
+		}
+		return nil
+	})
+	if tries != 3 {
+		t.Errorf("work was tried %d times, want 3", tries)
 	}
 }

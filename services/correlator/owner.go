@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/trailbell/trailbell/internal/alert"
+	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma"
@@ -32,7 +34,7 @@ type owner struct {
 	Options
 	rules    *sigma.Set
 	books    *books
-	progress progress
+	progress *progress.Progress
 	matches  jetstream.Stream
 	metrics  *metrics
 	log      *slog.Logger
@@ -47,7 +49,7 @@ type owner struct {
 	saved     uint64              // progress as it was written last
 	savedAt   time.Time
 	events    int
-	stored    map[int64]int // events by the minute in which the log stored them
+	stored    map[int64]int // events by the second in which the log stored them
 	swept     int64         // cutoff of the last sweep over all groups
 }
 
@@ -81,11 +83,12 @@ const (
 	// writers is how many groups are written at a time.
 	writers = 8
 	minute  = int64(time.Minute / time.Millisecond)
+	second  = int64(time.Second / time.Millisecond)
 )
 
 // run works until ctx ends.
 func (o *owner) run(ctx context.Context) error {
-	quiet, err := o.progress.read(ctx)
+	quiet, err := o.progress.Read(ctx)
 	if err != nil {
 		return err
 	}
@@ -266,7 +269,7 @@ func (o *owner) insert(match *trailbellv1.Match, e window.Event) {
 
 func (o *owner) count(stored int64, n int) {
 	o.events += n
-	o.stored[stored/minute] += n
+	o.stored[stored/second] += n
 	o.metrics.events.Set(float64(o.events))
 }
 
@@ -330,7 +333,7 @@ func (o *owner) save(ctx context.Context, idle bool) error {
 	if reached <= o.saved || !idle && time.Since(o.savedAt) < saveEvery {
 		return nil
 	}
-	if err := o.progress.write(ctx, reached); err != nil {
+	if err := o.progress.Raise(ctx, reached); err != nil {
 		return err
 	}
 	o.saved, o.savedAt = reached, time.Now()
@@ -360,7 +363,7 @@ func (o *owner) sweep(ctx context.Context, cutoff int64) error {
 		}
 	}
 	for m := range o.stored {
-		if m < cutoff/minute {
+		if m < cutoff/second {
 			delete(o.stored, m)
 		}
 	}
@@ -371,19 +374,15 @@ func (o *owner) sweep(ctx context.Context, cutoff int64) error {
 
 // evict forgets the oldest tenth, in the order of the log, before its time.
 func (o *owner) evict(ctx context.Context) error {
-	minutes := make([]int64, 0, len(o.stored))
-	for m := range o.stored {
-		minutes = append(minutes, m)
-	}
-	slices.Sort(minutes)
+	seconds := slices.Sorted(maps.Keys(o.stored))
 	excess := o.events - o.MaxEvents + o.MaxEvents/10
 	cutoff := o.swept
-	for _, m := range minutes {
+	for _, m := range seconds {
 		if excess <= 0 {
 			break
 		}
 		excess -= o.stored[m]
-		cutoff = (m + 1) * minute
+		cutoff = (m + 1) * second
 	}
 	before := o.events
 	if err := o.sweep(ctx, cutoff); err != nil {

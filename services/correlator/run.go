@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/trailbell/trailbell/internal/lease"
+	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/internal/stage"
 	"github.com/trailbell/trailbell/internal/streams"
 	"github.com/trailbell/trailbell/sigma"
@@ -60,7 +61,7 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 		return stage.Run(ctx, js, stage.Config{
 			Name: "correlator", Stream: streams.Events, Durable: streams.MatcherDurable,
 			Workers: o.Workers, PullBytes: pullBytes,
-			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, s.progress.read, shell.Lost(log, streams.Matches))},
+			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, s.progress.Read, shell.Lost(log, streams.Matches))},
 			Metrics: shell, Log: log,
 		}, matcher.match)
 	})
@@ -76,37 +77,19 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 	}
 	l := lease.New(leases, "windows", holder, timing, log, held)
 	g.Go(func() error {
-		return l.Run(ctx, func(ctx context.Context) error {
-			return again(ctx, log, func() error {
-				b := &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m, log: log}
-				return newOwner(o, rules, s, b, m, log).run(ctx)
-			})
+		l.Run(ctx, func(ctx context.Context) error {
+			b := &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m, log: log}
+			return newOwner(o, rules, s, b, m, log).run(ctx)
 		})
+		return nil
 	})
 	return g.Wait()
-}
-
-// again repeats the work of an owner that failed, from the log, after a pause:
-// what is wrong is the way to the server, and passes.
-func again(ctx context.Context, log *slog.Logger, work func() error) error {
-	for {
-		err := work()
-		if err == nil || ctx.Err() != nil {
-			return nil
-		}
-		log.Warn("the window owner starts again", "error", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Second):
-		}
-	}
 }
 
 // stores is where the correlator's state is.
 type stores struct {
 	events, matches, alerts jetstream.Stream
-	progress                progress
+	progress                *progress.Progress
 	epoch                   time.Time
 }
 
@@ -120,11 +103,18 @@ func open(ctx context.Context, js jetstream.JetStream) (stores, error) {
 			return s, fmt.Errorf("stream %s: %w", name, err)
 		}
 	}
-	kv, err := js.KeyValue(ctx, streams.ProgressBucket)
-	if err != nil {
-		return s, fmt.Errorf("key-value bucket %s: %w", streams.ProgressBucket, err)
-	}
 	s.epoch = s.matches.CachedInfo().Created.UTC()
-	s.progress = progress{kv: kv, epoch: s.epoch.Format(time.RFC3339Nano)}
-	return s, nil
+	s.progress, err = progress.Open(ctx, js, "windows", s.epoch)
+	return s, err
+}
+
+// Written reports up to which sequence of MATCHES all alerts have been written,
+// and the last sequence there is.
+func Written(ctx context.Context, js jetstream.JetStream) (written, last uint64, err error) {
+	s, err := open(ctx, js)
+	if err != nil {
+		return 0, 0, err
+	}
+	written, err = s.progress.Read(ctx)
+	return written, s.matches.CachedInfo().State.LastSeq, err
 }

@@ -30,13 +30,17 @@ func Run(ctx context.Context, js jetstream.JetStream, routes []Route, holder str
 	if err != nil {
 		return err
 	}
+	if _, err := js.Stream(ctx, streams.Alerts); err != nil {
+		return fmt.Errorf("stream %s: %w", streams.Alerts, err)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, route := range routes {
 		m := stage.NewMetrics(r, "forwarder/"+route.Name)
 		log := log.With("sink", route.Name)
 		l := lease.New(leases, streams.SinkDurable(route.Name), holder, timing, log, nil)
 		g.Go(func() error {
-			return l.Run(ctx, func(ctx context.Context) error { return serve(ctx, js, route, m, log) })
+			l.Run(ctx, func(ctx context.Context) error { return serve(ctx, js, route, m, log) })
+			return nil
 		})
 	}
 	return g.Wait()
@@ -50,11 +54,15 @@ func serve(ctx context.Context, js jetstream.JetStream, route Route, m *stage.Me
 		}
 		return fmt.Errorf("sink %s: %w", route.Name, err)
 	}
+	delivered, err := openDelivered(ctx, js, durable)
+	if err != nil {
+		return fmt.Errorf("sink %s: %w", route.Name, err)
+	}
 	return stage.Run(ctx, js, stage.Config{
 		Name: "forwarder", Stream: streams.Alerts, Durable: durable,
 		Workers: 1, InOrder: true, PullBytes: 4 << 20,
 		Metrics: m, Log: log,
-	}, deliver(route))
+	}, deliver(route, delivered))
 }
 
 // ensure creates the durable consumer of a sink. A new sink begins with the
@@ -94,8 +102,11 @@ func reclaim(ctx context.Context, js jetstream.JetStream, durable string, log *s
 }
 
 // deliver is the stage: a revision of an alert in, nothing out.
-func deliver(route Route) stage.Func {
+func deliver(route Route, log *delivered) stage.Func {
 	return func(ctx context.Context, m stage.Message, _ *stage.Output) error {
+		if m.Sequence <= log.last {
+			return nil // it was, and only the server does not know
+		}
 		a, err := alert.Parse(m.Data)
 		if err != nil {
 			return stage.Permanent(fmt.Errorf("not an alert: %w", err))
@@ -103,6 +114,9 @@ func deliver(route Route) stage.Func {
 		if !route.Match.passes(&a) {
 			return nil
 		}
-		return route.Sink.Deliver(ctx, Delivery{Alert: a, JSON: m.Data, Sequence: m.Sequence})
+		if err := route.Sink.Deliver(ctx, Delivery{Alert: a, JSON: m.Data, Sequence: m.Sequence}); err != nil {
+			return err
+		}
+		return log.add(ctx, m.Sequence)
 	}
 }

@@ -377,6 +377,32 @@ func TestWhatIsNoAlertBecomesADeadLetter(t *testing.T) {
 	}
 }
 
+// A server that is killed has forgotten the last acknowledgements.
+func TestForgottenAcknowledgementsRepeatNothing(t *testing.T) {
+	js, p := setUp(t)
+	s := newSink()
+	want := p.publish(t, 20, "low")
+	f := start(t, js, "a", forwarder.Route{Name: "x", Sink: s})
+	s.want(t, want)
+	f.stop(t)
+	durable := streams.SinkDurable("x")
+	c, err := js.Consumer(t.Context(), streams.Alerts, durable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := c.CachedInfo().Config
+	if err := js.DeleteConsumer(t.Context(), streams.Alerts, durable); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateConsumer(t.Context(), streams.Alerts, config); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, p.publish(t, 3, "low")...)
+	f = start(t, js, "b", forwarder.Route{Name: "x", Sink: s})
+	s.want(t, want)
+	f.stop(t)
+}
+
 func TestRunWithoutStreamsFails(t *testing.T) {
 	js, _ := setUp(t)
 	if err := js.DeleteStream(t.Context(), streams.Alerts); err != nil {

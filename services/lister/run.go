@@ -47,12 +47,13 @@ func Run(ctx context.Context, js jetstream.JetStream, watches []Watch, holder st
 		key := "lister-" + streams.Token(w.Config.Bucket)
 		l := lease.New(leases, key, holder, timing, log, nil)
 		g.Go(func() error {
-			return l.Run(ctx, func(ctx context.Context) error {
+			l.Run(ctx, func(ctx context.Context) error {
 				publish := Publisher(stage.NewSource(js, "lister", published, log))
 				p := poller{Watch: w, lister: New(w.Config, w.Source, store, publish), metrics: polls.of(w.Config.Bucket), log: log}
 				p.run(ctx)
 				return nil
 			})
+			return nil
 		})
 	}
 	return g.Wait()
