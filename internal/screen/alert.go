@@ -22,12 +22,17 @@ const (
 	fewLines  = 2
 	someLines = 3
 	manyLines = 5
+	// maxNamed bounds how many actors and how many addresses are named.
+	maxNamed = 5
+	// maxAgent bounds a user agent in characters: the program comes first, and
+	// beside a key it fits into a line of 80 columns.
+	maxAgent = 40
 )
 
 // Alert lays out one revision of an alert: a few lines and an empty one, none
 // wider than the look allows. What cannot be laid out in a few lines is cut: the
 // whole of it is in the alert's JSON. Of a superseded or withdrawn alert the
-// call is left out.
+// call, and what only helps to act on it, is left out.
 func (l Look) Alert(a *alert.Alert) string {
 	e := evidence{a}
 	b := block{look: l}
@@ -39,6 +44,11 @@ func (l Look) Alert(a *alert.Alert) string {
 		b.labelled("group", e.group(), fewLines)
 	}
 	b.labelled("who", e.who(), manyLines)
+	if e.fate() == nil {
+		b.labelled("actors", e.actors(), fewLines)
+		b.labelled("from", e.addresses(), fewLines)
+		b.labelled("with", e.with(), fewLines)
+	}
 	b.labelled("when", e.when(), manyLines)
 	b.WriteByte('\n')
 	return b.String()
@@ -193,6 +203,59 @@ func (e evidence) several(of func(record []byte) string) string {
 		return strconv.Itoa(n) + " or more"
 	}
 	return strconv.Itoa(n)
+}
+
+// actors names those that who counts.
+func (e evidence) actors() []span {
+	return e.named(alert.ActorOf, func(actor string) []span { return actorSpans(actor, e.Account) })
+}
+
+// addresses names those that who counts.
+func (e evidence) addresses() []span {
+	return e.named(alert.SourceIPOf, func(address string) []span { return []span{{text: quoted(address)}} })
+}
+
+// named shows the first values that the records have, if they have several.
+func (e evidence) named(of func(record []byte) string, show func(string) []span) []span {
+	all := e.distinct(of)
+	if len(all) < 2 {
+		return nil
+	}
+	var out []span
+	for _, v := range all[:min(len(all), maxNamed)] {
+		out = append(out, show(v)...)
+	}
+	if more := len(all) - maxNamed; more > 0 {
+		out = append(out, span{text: fmt.Sprintf("and %d more", more), near: true})
+	}
+	return out
+}
+
+// with is what the calls were made with: the access keys, which are the first
+// thing to disable, and the program. A sign-in has no key, and its browser says
+// nothing.
+func (e evidence) with() []span {
+	keys := e.distinct(func(r []byte) string { return gjson.GetBytes(r, "userIdentity.accessKeyId").Str })
+	if len(keys) == 0 {
+		return nil
+	}
+	out := fact{"key", keys}.spans()
+	agents := e.distinct(func(r []byte) string { return gjson.GetBytes(r, "userAgent").Str })
+	if len(agents) > 1 {
+		return append(out, span{text: strconv.Itoa(len(agents)) + " programs"})
+	}
+	for _, agent := range agents {
+		out = append(out, span{text: quoted(short(agent, maxAgent))})
+	}
+	return out
+}
+
+// short is the beginning of a text.
+func short(text string, most int) string {
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most-1]) + ellipsis
+	}
+	return text
 }
 
 // distinct are the values of the records in order of their first appearance,

@@ -34,6 +34,7 @@ var rules = map[string]alert.Rule{
 // identities as CloudTrail writes them
 const (
 	alice  = `{"type":"IAMUser","principalId":"AIDAEXAMPLE","accountId":"111122223333","arn":"arn:aws:iam::111122223333:user/alice","userName":"alice"}`
+	keyed  = `{"type":"IAMUser","principalId":"AIDAEXAMPLE","accountId":"111122223333","accessKeyId":"AKIAIOSFODNN7EXAMPLE","arn":"arn:aws:iam::111122223333:user/alice","userName":"alice"}`
 	root   = `{"type":"Root","principalId":"111122223333","accountId":"111122223333","arn":"arn:aws:iam::111122223333:root"}`
 	nobody = `{"type":"IAMUser","accountId":"111122223333","accessKeyId":"","userName":"HIDDEN_DUE_TO_SECURITY_REASONS"}`
 	deploy = `{"type":"AssumedRole","principalId":"AROAEXAMPLE:i-0a1b2c3d4e5f60718","accountId":"444455556666","arn":"arn:aws:sts::444455556666:assumed-role/platform-continuous-deployment-production/i-0a1b2c3d4e5f60718"}`
@@ -95,6 +96,8 @@ func night() []alert.Alert {
 	superseded.Revision, superseded.State, superseded.SupersededBy = 3, alert.Superseded, alert.CorrelationID("0123456789abcdef", "e1")
 	withdrawn := open
 	withdrawn.Revision, withdrawn.State = 2, alert.Withdrawn
+	spread := correlation("account", byAccount, 6, append(failures(5, otherAddress), failure("198.51.100.7", `"Failed authentication"`),
+		strings.Replace(failure("198.51.100.7", `"Failed authentication"`), "HIDDEN_DUE_TO_SECURITY_REASONS", "alice", 1))...)
 	byUser := correlation("long", map[string]string{"userIdentity.userName": "alice", "requestParameters.bucketName": "a bucket"}, 3,
 		record("PutBucketPolicy", alice, "198.51.100.7", `"requestParameters":{"bucketName":"a bucket"}`),
 		record("PutBucketAcl", alice, "198.51.100.7", `"requestParameters":{"bucketName":"a bucket"}`),
@@ -102,7 +105,7 @@ func night() []alert.Alert {
 	return []alert.Alert{
 		detection("login", failure("198.51.100.7", `"No username found in supplied account"`)),
 		detection("root", record("ConsoleLogin", root, "198.51.100.7", `"responseElements":{"ConsoleLogin":"Success"},"additionalEventData":{"MFAUsed":"No"}`)),
-		open, grown, ended, superseded, withdrawn, byUser,
+		open, grown, ended, superseded, withdrawn, spread, byUser,
 		detection("launch", record("RunInstances", deploy, "cloudformation.amazonaws.com",
 			`"requestParameters":{"instancesSet":{"items":[{"imageId":"ami-0123456789abcdef0","minCount":1,"maxCount":5}]},"instanceType":"p2.xlarge"},`+
 				`"responseElements":{"instancesSet":{"items":[{"instanceId":"i-0000000000000000a"},{"instanceId":"i-0000000000000000b"},{"instanceId":"i-0000000000000000c"},{"instanceId":"i-0000000000000000d"},{"instanceId":"i-0000000000000000e"}]}}`)),
@@ -116,6 +119,12 @@ func night() []alert.Alert {
 				`{"ipProtocol":"tcp","fromPort":22,"toPort":22,"ipRanges":{"items":[{"cidrIp":"10.0.0.0/8"},{"cidrIp":"0.0.0.0/0"}]},"ipv6Ranges":{"items":[{"cidrIpv6":"::/0"}]}}]}}`)),
 		detection("group", record("AuthorizeSecurityGroupIngress", alice, "198.51.100.7",
 			`"requestParameters":{"groupName":"default","ipProtocol":"udp","fromPort":0,"toPort":1023,"cidrIp":"0.0.0.0/0","ipPermissions":{}}`)),
+		detection("trail", record("DeleteTrail", keyed, "198.51.100.7", `"requestParameters":{"name":"management"}`)),
+		detection("trail", strings.Replace(record("UpdateTrail", `{"type":"AssumedRole","accessKeyId":"ASIAIOSFODNN7EXAMPLE","arn":"arn:aws:sts::111122223333:assumed-role/Deploy/terraform"}`,
+			"198.51.100.7", `"requestParameters":{"name":"management"}`), "aws-cli/2.17.0", "APN/1.0 HashiCorp/1.0 Terraform/1.9.2 (+https://www.terraform.io)", 1)),
+		correlation("long", map[string]string{"userIdentity.userName": "alice"}, 2,
+			record("PutBucketPolicy", keyed, "198.51.100.7", `"requestParameters":{"bucketName":"a bucket"}`),
+			record("PutBucketPolicy", strings.Replace(keyed, "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE", 1), "198.51.100.7", `"requestParameters":{"bucketName":"a bucket"}`)),
 		detection("trail", record("StopLogging", alice, "198.51.100.7", `"requestParameters":{"name":"arn:aws:cloudtrail:eu-west-1:111122223333:trail/organisation-wide-audit-trail"}`)),
 		detection("long", record("CreateTags", alice, "198.51.100.7", `"requestParameters":{"resourcesSet":{"items":[{"resourceId":"i-1"},{"resourceId":"i-2"}]},"tagSet":{"items":[{"key":"Owner","value":"the night shift"}]}}`)),
 		{
