@@ -48,7 +48,11 @@ It ends with 1 when there was a ✗.`,
 		if odd > 0 {
 			verdict = "It will work; see each ! above"
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s. `trailbell up` with the same flags starts it.\n", verdict)
+		next := "`trailbell up` with the same flags starts it"
+		if len(c.Lister.Buckets) == 0 {
+			next = "`trailbell up` needs a bucket as well, which was not looked at: --bucket NAME"
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s. %s.\n", verdict, next)
 		return err
 	}
 	return cmd
