@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -56,8 +57,18 @@ func (d *demo) summary() string {
 	if r.Good() {
 		b.WriteString("\nAll that was planted was found, and nothing else rang.\n")
 	}
-	b.WriteString("Next, on a bucket of your own:\n\n  trailbell check --bucket my-trail\n")
+	b.WriteString("Next, on a bucket of your own:\n\n" + next())
 	return b.String()
+}
+
+// next are the commands to type after a demo. `go run` leaves no trailbell to
+// call.
+func next() string {
+	const check = "  trailbell check --bucket my-trail\n"
+	if _, err := exec.LookPath("trailbell"); err != nil {
+		return "  go install ./cmd/trailbell\n" + check
+	}
+	return check
 }
 
 // invitation says what to look at while everything goes on running.
