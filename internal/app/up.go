@@ -134,7 +134,7 @@ func (a *assembly) banner(services []string, http string) {
 		case "lister":
 			for _, b := range a.config.Lister.Buckets {
 				since := a.config.Lister.Watch(b, now).Start(now)
-				line("watching", "s3://%s/%s from %s, every %s; files up to %s late are found",
+				line("watching", "s3://%s/%s from %s, every %s; files up to %s late",
 					b.Name, slashed(b.Prefix), since.Format(time.DateOnly), a.config.Lister.Interval, a.config.Lister.LookBack)
 			}
 		case "correlator":
