@@ -257,7 +257,7 @@ func TestASilentMetadataServiceIsNotWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
 	_, err = s3.Open(ctx, s3.Bucket{Name: "trail"})
-	check(t, err, s3.NoCredentials, "no instance")
+	check(t, err, s3.NoCredentials, "not an instance")
 	if ctx.Err() != nil {
 		t.Error("it took all the time there was")
 	}
