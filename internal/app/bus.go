@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -53,11 +54,28 @@ func (b *bus) connect(name string) (*nats.Conn, jetstream.JetStream, error) {
 	if b.server == nil {
 		return streams.Connect(b.url, name, b.log)
 	}
-	nc, js, err := streams.Connect("nats://embedded", name, b.log, b.server.InProcess())
+	nc, js, err := streams.Connect("nats://embedded", name, b.log, b.server.InProcess(),
+		// Nothing is far away: what takes long is a machine that was asleep.
+		nats.Timeout(30*time.Second))
 	if err != nil {
 		return nil, nil, fmt.Errorf("embedded server: %w", err)
 	}
 	return nc, js, nil
+}
+
+// watch waits until ctx ends, or returns why an embedded server takes nothing
+// more.
+func (b *bus) watch(ctx context.Context) error {
+	var failed <-chan error // of another server we hear nothing
+	if b.server != nil {
+		failed = b.server.Failed()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
 }
 
 // close stops an embedded server. It may be called again.

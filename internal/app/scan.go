@@ -113,6 +113,12 @@ func (s *scan) run(ctx context.Context) (ScanResult, error) {
 	defer stopServices()
 	g.Go(func() error { return s.assembly.run(serviceCtx, Services[1:]) })
 	g.Go(func() error {
+		if err := b.watch(serviceCtx); err != nil {
+			return fmt.Errorf("scan: %w, or set TMPDIR to a directory that has some", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
 		defer stopServices()
 		listed, err := s.list(runCtx, js)
 		if err != nil {

@@ -13,12 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/trailbell/trailbell/internal/cloudtrail"
+	"github.com/trailbell/trailbell/internal/natsserver"
 	"github.com/trailbell/trailbell/internal/streams"
 	"github.com/trailbell/trailbell/sigma"
 )
 
 // Up runs all services until ctx ends. A bucket that refuses at the start is an
-// error; later it is tried again.
+// error; later it is tried again. A disk that fills up stops the work, and it
+// goes on when there is room: Env.Started is told again then.
 func Up(ctx context.Context, c Config, env Env) error {
 	a := newAssembly(c, env)
 	if len(c.Lister.Buckets) == 0 {
@@ -30,7 +32,49 @@ func Up(ctx context.Context, c Config, env Env) error {
 	if err := a.probe(ctx); err != nil {
 		return err
 	}
-	return a.up(ctx, Services)
+	for pause := lookForRoom; ; {
+		start := time.Now()
+		err := a.up(ctx, Services)
+		if _, full := errors.AsType[*natsserver.StoreError](err); !full {
+			return err
+		}
+		a.Log.Error("the work stops until the store can be written", "error", err)
+		if pause = min(2*pause, mostPause); time.Since(start) > mostPause {
+			pause = lookForRoom
+		}
+		if !room(ctx, c, pause) {
+			return nil
+		}
+		a.Log.Info("there is room; the work goes on")
+		rules := a.rules
+		a = newAssembly(c, env) // metrics and health begin anew with the server
+		a.rules = rules
+	}
+}
+
+const (
+	// lookForRoom is how often it is seen whether a full disk has room again.
+	lookForRoom = 2 * time.Second
+	// mostPause bounds the pause between two tries on a disk that has room and
+	// cannot be written all the same.
+	mostPause = time.Minute
+)
+
+// room waits until the store fits on its disk, as at the start, and looks after
+// each pause. It reports false when ctx ended.
+func room(ctx context.Context, c Config, pause time.Duration) bool {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		if _, err := CheckDisk(c.DataDir, c.Limits().Total()); err == nil {
+			return true
+		}
+	}
 }
 
 // Service runs one service against the NATS server of the configuration until
@@ -83,6 +127,7 @@ func (a *assembly) up(ctx context.Context, services []string) error {
 		a.Started(running)
 	}
 	g.Go(func() error { return a.run(ctx, services) })
+	g.Go(func() error { return b.watch(ctx) })
 	return g.Wait()
 }
 

@@ -36,6 +36,7 @@ type Options struct {
 type Server struct {
 	server *server.Server
 	lock   *os.File
+	failed <-chan error
 }
 
 // Start runs a server. A directory that another process uses and an address
@@ -79,13 +80,15 @@ func Start(o Options) (*Server, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
+	log := newListener(o.Dir)
+	s.SetLogger(log, false, false)
 	s.Start()
 	if !s.ReadyForConnections(30 * time.Second) {
 		s.Shutdown()
 		_ = lock.Close()
 		return nil, fmt.Errorf("embedded NATS server: not ready after 30 s; its store is %s", o.Dir)
 	}
-	return &Server{server: s, lock: lock}, nil
+	return &Server{server: s, lock: lock, failed: log.failed}, nil
 }
 
 // URL is the address for other programs; empty when it listens nowhere.
@@ -99,6 +102,9 @@ func (s *Server) URL() string {
 // InProcess is the option for a connection from this process, which does not
 // go over the network.
 func (s *Server) InProcess() nats.Option { return nats.InProcessServer(s.server) }
+
+// Failed gives one *StoreError when the server cannot write its store any more.
+func (s *Server) Failed() <-chan error { return s.failed }
 
 // Stop ends the server and waits for it. It may be called again.
 func (s *Server) Stop() {
