@@ -58,20 +58,6 @@ func Scan(ctx context.Context, c Config, o ScanOptions, env Env) (ScanResult, er
 	if err != nil {
 		return ScanResult{}, err
 	}
-	if err := estimate(ctx, inputs, o, env); err != nil {
-		return ScanResult{}, err
-	}
-	dir, err := os.MkdirTemp("", "trailbell-scan-")
-	if err != nil {
-		return ScanResult{}, fmt.Errorf("scan: %w; set TMPDIR to a directory with room", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	c.DataDir, c.NATS, c.HTTP = dir, NATS{}, ""
-	// Temporary files are often in memory, and a scan of some files should not
-	// ask for gigabytes.
-	if room, err := CheckDisk(dir, c.Limits().Total()); err != nil {
-		c.Streams = c.Streams.within(room - reserve)
-	}
 	// A scan ends: its first alerts need not wait, and the last ones should
 	// not either.
 	c.Correlator.Coalesce = Duration(500 * time.Millisecond)
@@ -81,6 +67,20 @@ func Scan(ctx context.Context, c Config, o ScanOptions, env Env) (ScanResult, er
 	a := newAssembly(c, env)
 	if err := a.loadRules(); err != nil {
 		return ScanResult{}, err
+	}
+	if err := estimate(ctx, inputs, o, env); err != nil {
+		return ScanResult{}, err
+	}
+	dir, err := os.MkdirTemp("", "trailbell-scan-")
+	if err != nil {
+		return ScanResult{}, fmt.Errorf("scan: %w; set TMPDIR to a directory with room", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	a.config.DataDir, a.config.NATS, a.config.HTTP = dir, NATS{}, ""
+	// Temporary files are often in memory, and a scan of some files should not
+	// ask for gigabytes.
+	if room, err := CheckDisk(dir, c.Limits().Total()); err != nil {
+		a.config.Streams = c.Streams.within(room - reserve)
 	}
 	s := scan{assembly: a, ScanOptions: o, inputs: inputs, report: report}
 	return s.run(ctx)
