@@ -287,6 +287,18 @@ func TestABucketInAlertsOut(t *testing.T) {
 	}
 }
 
+func TestUpWithThePrefixOfNothingNamesTheOneThereIs(t *testing.T) {
+	s := newStore(t)
+	for o := range grow(t, 1, 3000).Objects() {
+		s.put("company/"+o.Key, o.Body)
+		break
+	}
+	err := Up(t.Context(), s.config(), testEnv(&memory{}))
+	if err == nil || !strings.Contains(err.Error(), `--prefix "company"`) {
+		t.Errorf("Up ended with %v, want it to name the prefix", err)
+	}
+}
+
 func TestARestartGoesOnWhereItWas(t *testing.T) {
 	s := newStore(t)
 	trail := grow(t, 2, 2000)

@@ -15,6 +15,7 @@ import (
 	"github.com/trailbell/trailbell/internal/cloudtrail"
 	"github.com/trailbell/trailbell/internal/natsserver"
 	"github.com/trailbell/trailbell/internal/streams"
+	"github.com/trailbell/trailbell/services/lister"
 	"github.com/trailbell/trailbell/sigma"
 )
 
@@ -144,15 +145,25 @@ func (a *assembly) loadRules() error {
 	return nil
 }
 
-// probe lists the top of each bucket, so that a mistake is said at once.
+// probe lists the top of each bucket, so that a mistake is said at once. A
+// bucket without logs is none, since those of a new trail take some minutes;
+// one that has them under another prefix is.
 func (a *assembly) probe(ctx context.Context) error {
 	for _, b := range a.config.Lister.Buckets {
 		client, err := a.objects.client(ctx, b.Name)
 		if err != nil {
 			return err
 		}
-		if _, err := client.Folders(ctx, cloudtrail.Key{Prefix: slashed(b.Prefix)}.RootDir()); err != nil {
+		top, err := client.Folders(ctx, cloudtrail.Key{Prefix: slashed(b.Prefix)}.RootDir())
+		if err != nil {
 			return err
+		}
+		if len(top) > 0 {
+			continue
+		}
+		_, _, err = lister.Discover(ctx, client, lister.Scope{Prefix: b.Prefix})
+		if empty, ok := errors.AsType[*lister.Empty](err); ok && len(empty.Prefixes) > 0 {
+			return fmt.Errorf("bucket %q: %w", b.Name, empty)
 		}
 	}
 	return nil
