@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/trailbell/trailbell/internal/streams"
 )
 
 // The formats are those of nats-server.
@@ -18,9 +20,9 @@ func TestTheLogTellsWhetherTheStoreCanBeWritten(t *testing.T) {
 		want   string // in the error; empty: there is none
 	}{
 		{"a full disk", "Filestore [KEYS] Critical write error: %v", []any{full}, "no space left on device; make room"},
-		{"a full disk under another name", "JetStream failed to store a msg on stream '%s > %s': %v", []any{"$G", "KEYS", full}, "no space left on device; make room"},
-		{"what a full disk leaves behind", "JetStream stream '%s > %s' critical write error: %v", []any{"$G", "KEYS", errors.New("no message cache")}, "no message cache"},
-		{"a stream that is at its limit", "JetStream failed to store a msg on stream '%s > %s': %v", []any{"$G", "KEYS", errors.New("maximum bytes exceeded")}, ""},
+		{"a full disk under another name", "JetStream failed to store a msg on stream '%s > %s': %v", []any{"$G", streams.Keys, full}, "no space left on device; make room"},
+		{"what a full disk leaves behind", "JetStream stream '%s > %s' critical write error: %v", []any{"$G", streams.Keys, errors.New("no message cache")}, "no message cache"},
+		{"a stream that is at its limit", "JetStream failed to store a msg on stream '%s > %s': %v", []any{"$G", streams.Keys, errors.New("maximum bytes exceeded")}, ""},
 		{"nothing about the store", "%s - Client parser ERROR, state=%d", []any{"127.0.0.1", 1}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"pgregory.net/rapid"
 
+	"github.com/trailbell/trailbell/internal/natsserver"
 	"github.com/trailbell/trailbell/internal/natsserver/natstest"
 	"github.com/trailbell/trailbell/internal/streams"
 )
@@ -56,17 +57,23 @@ func TestIDsTellTheirPartsApart(t *testing.T) {
 }
 
 func TestEnsureMayBeCalledBySeveralAtOnce(t *testing.T) {
-	s := natstest.Start(t, natstest.Limits())
-	var wg sync.WaitGroup
-	for range 5 {
-		_, js := natstest.Connect(t, s)
-		wg.Go(func() {
-			if err := streams.Ensure(t.Context(), js, natstest.Limits(), false); err != nil {
-				t.Error(err)
-			}
-		})
+	s, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	wg.Wait()
+	t.Cleanup(s.Stop)
+	for _, of := range []string{"a bare server", "one that has them"} {
+		var wg sync.WaitGroup
+		for range 5 {
+			_, js := natstest.Connect(t, s)
+			wg.Go(func() {
+				if err := streams.Ensure(t.Context(), js, natstest.Limits(), false); err != nil {
+					t.Errorf("of %s: %v", of, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
 }
 
 func TestEnsureRefusesAStreamOfSomebodyElse(t *testing.T) {
