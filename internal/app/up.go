@@ -14,6 +14,7 @@ import (
 
 	"github.com/trailbell/trailbell/internal/cloudtrail"
 	"github.com/trailbell/trailbell/internal/natsserver"
+	"github.com/trailbell/trailbell/internal/s3"
 	"github.com/trailbell/trailbell/internal/streams"
 	"github.com/trailbell/trailbell/services/lister"
 	"github.com/trailbell/trailbell/sigma"
@@ -154,7 +155,7 @@ func (a *assembly) probe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		top, err := client.Folders(ctx, cloudtrail.Key{Prefix: slashed(b.Prefix)}.RootDir())
+		top, err := firstAnswer(ctx, client, cloudtrail.Key{Prefix: slashed(b.Prefix)}.RootDir())
 		if err != nil {
 			return err
 		}
@@ -167,6 +168,16 @@ func (a *assembly) probe(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// answerTime bounds the wait for the first answer of a bucket: somebody sits
+// before a screen that says nothing yet.
+const answerTime = 30 * time.Second
+
+func firstAnswer(ctx context.Context, client *s3.Client, root string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	return client.Folders(ctx, root)
 }
 
 func slashed(prefix string) string {

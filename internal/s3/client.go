@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -82,10 +83,14 @@ func load(ctx context.Context, b Bucket) (aws.Config, error) {
 		return aws.Config{
 			HTTPClient:  newHTTPClient(),
 			Credentials: credentials.NewStaticCredentialsProvider(b.Keys.Access, b.Keys.Secret, ""),
+			Logger:      logging.Nop{},
 		}, nil
 	}
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(newHTTPClient()),
+		// It would write to stderr past our own log, whatever its format. What
+		// matters comes back as an error.
+		config.WithLogger(logging.Nop{}),
 		config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) {
 			o.Client = imds.New(imds.Options{
 				HTTPClient: awshttp.NewBuildableClient().
