@@ -17,24 +17,47 @@ type Sink struct {
 	w    io.Writer
 	json bool
 	look screen.Look
+	// turn is held by the one write at work, also by one that nobody waits for
+	// any more.
+	turn chan struct{}
 }
 
 // NewText makes a sink for a person.
-func NewText(w io.Writer, look screen.Look) *Sink { return &Sink{w: w, look: look} }
+func NewText(w io.Writer, look screen.Look) *Sink {
+	return &Sink{w: w, look: look, turn: make(chan struct{}, 1)}
+}
 
 // NewJSON makes a sink for a program.
-func NewJSON(w io.Writer) *Sink { return &Sink{w: w, json: true} }
+func NewJSON(w io.Writer) *Sink { return &Sink{w: w, json: true, turn: make(chan struct{}, 1)} }
 
-// Deliver writes one revision.
-func (s *Sink) Deliver(_ context.Context, d forwarder.Delivery) error {
+// Deliver writes one revision. Who reads a pipe may stop reading and keep it
+// open, and a write to it cannot be called back: Deliver returns when ctx ends,
+// and the write may still happen.
+func (s *Sink) Deliver(ctx context.Context, d forwarder.Delivery) error {
 	var text []byte
 	if s.json {
 		text = append(append(make([]byte, 0, len(d.JSON)+1), d.JSON...), '\n')
 	} else {
 		text = []byte(s.look.Alert(&d.Alert))
 	}
-	if _, err := s.w.Write(text); err != nil {
-		return fmt.Errorf("write an alert to the standard output: %w", err)
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return nil
+	written := make(chan error, 1)
+	go func() {
+		_, err := s.w.Write(text)
+		<-s.turn
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		if err != nil {
+			return fmt.Errorf("write an alert to the standard output: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

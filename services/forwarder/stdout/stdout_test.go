@@ -1,8 +1,10 @@
 package stdout_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -94,5 +96,43 @@ func TestAFailedWriteIsAnErrorThatNamesThePlace(t *testing.T) {
 		if !errors.Is(err, errClosed) || !strings.Contains(err.Error(), "standard output") {
 			t.Errorf("%s: Deliver returned %v", name, err)
 		}
+	}
+}
+
+func TestAReaderThatStopsReadingDoesNotHoldUpTheEnd(t *testing.T) {
+	r, w := io.Pipe()
+	s := stdout.NewJSON(w)
+	a, b := delivery(t, "a"), delivery(t, "b")
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Deliver(ctx, a) }()
+	begin := make([]byte, 1)
+	if _, err := io.ReadFull(r, begin); err != nil { // and no more
+		t.Fatal(err)
+	}
+	stop()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Deliver returned %v, want that it was canceled", err)
+	}
+	if err := s.Deliver(ctx, b); !errors.Is(err, context.Canceled) {
+		t.Errorf("Deliver returned %v while the write before was at work, want that it was canceled", err)
+	}
+
+	// The reader goes on: the line that was begun is whole, and the next one
+	// comes behind it.
+	go func() {
+		done <- s.Deliver(t.Context(), b)
+		_ = w.Close()
+	}()
+	rest := make(chan string)
+	go func() {
+		data, _ := io.ReadAll(r) // the end is that of the pipe
+		rest <- string(begin) + string(data)
+	}()
+	if err := <-done; err != nil {
+		t.Errorf("Deliver returned %v", err)
+	}
+	if diff := cmp.Diff(string(a.JSON)+"\n"+string(b.JSON)+"\n", <-rest); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
