@@ -23,6 +23,10 @@ type Options struct {
 	Disable []string
 	// Level overrides levels by id or name.
 	Level map[string]Level
+	// Placeholders are the values that stand for %name% under the modifier
+	// "expand", by name without the percent signs. Wildcards in them work as in
+	// a rule. A placeholder that is not here is an error of the rule.
+	Placeholders map[string][]string
 }
 
 // Set is a compiled collection. It is immutable and safe for concurrent use.
