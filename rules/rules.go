@@ -11,7 +11,7 @@ import (
 
 // FS holds the rule files and their tests.
 //
-//go:embed cloudtrail ec2 iam signin
+//go:embed bedrock cloudtrail config ec2 guardduty iam kms lambda organizations rds rolesanywhere route53resolver s3 secretsmanager securityhub signin ssm sts
 var FS embed.FS
 
 // Load reads the shipped rules. An error is a defect of the build, which the
