@@ -123,6 +123,10 @@ var (
 	tag   = regexp.MustCompile(`^attack\.([a-z]+(-[a-z]+)*|t[0-9]{4}(\.[0-9]{3})?)$`)
 )
 
+// counted are the rules that are there to be counted by correlations: one match
+// of them says nothing, and so they must not alert.
+var counted = []string{"access_denied", "object_deleted"}
+
 func TestShippedRulesAreComplete(t *testing.T) {
 	c, set := shipped(t)
 	for file, own := range metas(c) {
@@ -165,8 +169,8 @@ func TestShippedRulesAreComplete(t *testing.T) {
 		}
 	}
 	for _, r := range set.Rules() {
-		if !r.Alerts() {
-			t.Errorf("%s is muted: a correlation over it lacks \"generate: true\"", r.Meta().Name)
+		if name := r.Meta().Name; r.Alerts() == slices.Contains(counted, name) {
+			t.Errorf("%s alerts by itself: %v; a correlation over it says or lacks \"generate: true\", or the list of this test is wrong", name, r.Alerts())
 		}
 	}
 }
@@ -183,6 +187,8 @@ func TestShippedRules(t *testing.T) {
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{
+		"access_denied informational",
+		"access_denied_burst medium",
 		"account_left_organization high",
 		"administrator_policy_attached high",
 		"bucket_expires_objects_soon medium",
@@ -208,7 +214,9 @@ func TestShippedRules(t *testing.T) {
 		"instance_password_read low",
 		"instance_user_data_changed medium",
 		"key_disabled_or_deletion_scheduled high",
+		"many_objects_deleted high",
 		"mfa_device_removed medium",
+		"object_deleted informational",
 		"policy_allows_everything high",
 		"public_access_block_removed medium",
 		"role_trust_opened_to_anyone high",
