@@ -1,0 +1,158 @@
+// Package correlate runs the rules and the correlations of a [sigma.Set] over
+// records in memory: in a test of rules, in a notebook, over a file.
+//
+// Records may be added in any order, any number of times; what comes out is the
+// same. Nothing is forgotten, so that a Correlator needs memory in proportion
+// to the records that match. It is for a bounded number of them; who watches a
+// stream without an end uses the engine, package window, directly and lets it
+// forget.
+package correlate
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/window"
+)
+
+// Correlator holds what has matched so far. It is not safe for concurrent use.
+type Correlator struct {
+	set *sigma.Set
+	// seen are the matches by rule and identity.
+	seen   map[match]bool
+	groups map[*sigma.CompiledCorrelation]map[string]*group
+	added  uint64
+}
+
+type match struct {
+	rule *sigma.CompiledRule
+	id   string
+}
+
+type group struct {
+	values []string
+	*window.Group
+}
+
+// New returns a Correlator that has seen nothing.
+func New(set *sigma.Set) *Correlator {
+	return &Correlator{
+		set: set, seen: map[match]bool{},
+		groups: map[*sigma.CompiledCorrelation]map[string]*group{},
+	}
+}
+
+// Add takes a record into account and returns the rules that match it, in the
+// order of the set; whether a rule alerts by itself is for its Alerts method to
+// say. A rule that has matched a record with this identity before is left out:
+// a record alerts once, however often it is delivered.
+//
+// The record is the JSON text of one valid CloudTrail record; it is not kept.
+// Its time counts to the millisecond. Its identity is what a repeat of it has,
+// too: for CloudTrail the eventID.
+func (c *Correlator) Add(record []byte, at time.Time, id string) []*sigma.CompiledRule {
+	c.added++
+	matched := c.set.Candidates(typeOf(record)).AppendMatches(nil, record)
+	event := window.Event{Time: at.UnixMilli(), ID: id, Seq: c.added}
+	for _, rule := range matched {
+		for _, correlation := range rule.Feeds() {
+			if values, ok := correlation.Group(record, nil); ok {
+				c.group(correlation, values).Insert(event)
+			}
+		}
+	}
+	return slices.DeleteFunc(matched, func(rule *sigma.CompiledRule) bool {
+		m := match{rule, id}
+		again := c.seen[m]
+		c.seen[m] = true
+		return again
+	})
+}
+
+// typeOf returns the record's eventSource and eventName; empty for one that is
+// absent or not a string.
+func typeOf(record []byte) (source, name string) {
+	text := func(field string) string {
+		if v := gjson.GetBytes(record, field); v.Type == gjson.String {
+			return v.Str
+		}
+		return ""
+	}
+	return text("eventSource"), text("eventName")
+}
+
+func (c *Correlator) group(correlation *sigma.CompiledCorrelation, values []string) *group {
+	groups := c.groups[correlation]
+	if groups == nil {
+		groups = map[string]*group{}
+		c.groups[correlation] = groups
+	}
+	key := joined(values)
+	g := groups[key]
+	if g == nil {
+		g = &group{values, window.New(correlation.Timespan().Milliseconds(), correlation.Holds)}
+		groups[key] = g
+	}
+	return g
+}
+
+// joined makes one string of several, different for different ones.
+func joined(values []string) string {
+	var b strings.Builder
+	for _, v := range values {
+		b.WriteString(strings.ReplaceAll(v, "\x00", "\x00\x01"))
+		b.WriteString("\x00\x00")
+	}
+	return b.String()
+}
+
+// Episode is a maximal run of consecutive events of one group at which the
+// condition of a correlation holds: one alert.
+type Episode struct {
+	Correlation *sigma.CompiledCorrelation
+	// Group are the values of the correlation's GroupBy fields, in their order.
+	Group []string
+	// First is the time of the earliest contributing event, Last that of the
+	// last event at which the condition holds.
+	First, Last time.Time
+	// Events are the identities of the contributing events, in the order of
+	// time.
+	Events []string
+	// Open says that no later event of the group fails to hold.
+	Open bool
+}
+
+// Episodes returns the episodes of all that has been added so far: by
+// correlation in the order of the set, then by group, then in the order of
+// time.
+func (c *Correlator) Episodes() []Episode {
+	var all []Episode
+	for _, correlation := range c.set.Correlations() {
+		groups := make([]*group, 0, len(c.groups[correlation]))
+		for _, g := range c.groups[correlation] {
+			groups = append(groups, g)
+		}
+		slices.SortFunc(groups, func(a, b *group) int { return slices.Compare(a.values, b.values) })
+		for _, g := range groups {
+			for e := range g.Episodes() {
+				all = append(all, episode(correlation, g.values, e))
+			}
+		}
+	}
+	return all
+}
+
+func episode(correlation *sigma.CompiledCorrelation, values []string, e window.Episode) Episode {
+	ids := make([]string, 0, e.Len())
+	for event := range e.Events() {
+		ids = append(ids, event.ID)
+	}
+	return Episode{
+		Correlation: correlation, Group: values, Events: ids, Open: e.Open,
+		First: time.UnixMilli(e.First().Time).UTC(), Last: time.UnixMilli(e.Last().Time).UTC(),
+	}
+}

@@ -1,0 +1,146 @@
+package correlate_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/correlate"
+)
+
+const counted = `
+title: failure
+name: failure
+logsource: {product: aws}
+detection: {s: {eventName: Fail}, condition: s}
+---
+title: burst
+name: burst
+correlation: {type: event_count, rules: failure, group-by: [who], timespan: 10s, condition: {gte: 3}}
+---
+title: quiet
+name: quiet
+correlation: {type: event_count, rules: failure, group-by: [who], timespan: 10s, condition: {lt: 3}}
+generate: true
+`
+
+type delivery struct {
+	name, who string
+	second    int
+	id        string
+}
+
+func (d delivery) record() []byte {
+	who := fmt.Sprintf(`"who": %q, `, d.who)
+	if d.who == "" {
+		who = ""
+	}
+	return fmt.Appendf(nil, `{%s"eventName": %q}`, who, d.name)
+}
+
+// Whatever the order and the number of deliveries, the episodes are those that
+// a slow and plain reading of the definition finds.
+func TestEpisodesAgreeWithTheDefinition(t *testing.T) {
+	c, errs := sigma.Parse("rules.yml", []byte(counted))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	set, errs := sigma.Compile(c, sigma.Options{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var events []delivery
+		for i := range rapid.IntRange(0, 15).Draw(t, "events") {
+			events = append(events, delivery{
+				rapid.SampledFrom([]string{"Fail", "Fail", "Fail", "Succeed"}).Draw(t, "name"),
+				rapid.SampledFrom([]string{"a", "b", "a b", ""}).Draw(t, "who"),
+				rapid.IntRange(0, 40).Draw(t, "second"),
+				fmt.Sprintf("event-%02d", i),
+			})
+		}
+		arrival := rapid.Permutation(events).Draw(t, "arrival")
+		if len(events) > 0 {
+			arrival = append(arrival, rapid.SliceOfN(rapid.SampledFrom(events), 0, 5).Draw(t, "again")...)
+		}
+		x := correlate.New(set)
+		matches := map[string]int{}
+		for _, d := range arrival {
+			for _, rule := range x.Add(d.record(), time.Unix(int64(d.second), 0), d.id) {
+				matches[rule.Meta().Name+" "+d.id]++
+			}
+		}
+		for _, d := range events {
+			want := 0
+			if d.name == "Fail" {
+				want = 1
+			}
+			if got := matches["failure "+d.id]; got != want {
+				t.Errorf("%v alerts %d times, want %d", d, got, want)
+			}
+		}
+		var got []string
+		for _, e := range x.Episodes() {
+			got = append(got, fmt.Sprintf("%s %v %v %d..%d %v", e.Correlation.Meta().Name, e.Group, e.Events, e.First.Unix(), e.Last.Unix(), e.Open))
+		}
+		want := slices.Concat(define("burst", events, func(n int) bool { return n >= 3 }), define("quiet", events, func(n int) bool { return n < 3 }))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-definition +got):\n%s", diff)
+		}
+	})
+}
+
+func define(name string, events []delivery, holds func(int) bool) []string {
+	var found []string
+	for _, who := range []string{"a", "a b", "b"} {
+		var own []delivery
+		for _, d := range events {
+			if d.who == who && d.name == "Fail" {
+				own = append(own, d)
+			}
+		}
+		slices.SortFunc(own, func(a, b delivery) int {
+			if a.second != b.second {
+				return a.second - b.second
+			}
+			return strings.Compare(a.id, b.id)
+		})
+		var ids []string // of the run so far
+		first, last := 0, 0
+		end := func(open bool) {
+			if len(ids) > 0 {
+				found = append(found, fmt.Sprintf("%s %v %v %d..%d %v", name, []string{who}, ids, first, last, open))
+			}
+			ids = nil
+		}
+		for i, d := range own {
+			var window []delivery
+			for _, e := range own[:i+1] {
+				if d.second-e.second <= 10 {
+					window = append(window, e)
+				}
+			}
+			if !holds(len(window)) {
+				end(false)
+				continue
+			}
+			if ids == nil {
+				first = window[0].second
+			}
+			for _, e := range window {
+				if !slices.Contains(ids, e.id) {
+					ids = append(ids, e.id)
+				}
+			}
+			last = d.second
+		}
+		end(true)
+	}
+	return found
+}
