@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"io/fs"
 	"net/url"
 	"path"
 	"regexp"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/ruletest"
 )
 
 func shipped(t testing.TB) (*sigma.Collection, *sigma.Set) {
@@ -40,80 +40,30 @@ func metas(c *sigma.Collection) map[string][]sigma.Meta {
 }
 
 func TestShippedRulesRingAsTheirTestsSay(t *testing.T) {
-	c, set := shipped(t)
-	for file, own := range metas(c) {
-		data, err := fs.ReadFile(FS, strings.TrimSuffix(file, ".yml")+".test.yml")
-		if err != nil {
-			t.Errorf("%s has no test beside it: %v", file, err)
-			continue
-		}
-		trial, err := readTrial(data)
-		if err != nil {
-			t.Errorf("%s: test: %v", file, err)
-			continue
-		}
-		rung := map[string]bool{}
-		for _, tc := range trial.Cases {
-			t.Run(path.Base(file)+"/"+tc.Name, func(t *testing.T) {
-				runCase(t, set, trial, tc, own, rung)
-			})
-		}
-		for _, m := range own {
-			if !rung[m.Name] {
-				t.Errorf("%s: no case makes %s ring", file, m.Name)
-			}
-		}
-	}
-}
-
-func runCase(t *testing.T, set *sigma.Set, trial *trial, tc trialCase, own []sigma.Meta, rung map[string]bool) {
-	var events []event
-	for i, change := range tc.Events {
-		e, err := trial.event(i, change)
-		if err != nil {
-			t.Fatalf("event %d: %v", i, err)
-		}
-		events = append(events, e)
-	}
-	if len(events) == 0 {
-		t.Fatal("the case has no events")
-	}
-	looked := map[string]bool{}
-	for _, m := range own {
-		looked[m.Name] = true
-	}
-	var want, got []string
-	for _, r := range tc.Rings {
-		if r.Count == 0 {
-			r.Count = 1
-		}
-		looked[r.Rule] = true
-		rung[r.Rule] = true
-		want = append(want, r.String())
-	}
-	for _, r := range run(set, events) {
-		if looked[r.Rule] {
-			got = append(got, r.String())
-		}
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rings (-want +got):\n%s", diff)
-	}
-}
-
-func TestEveryTestHasARule(t *testing.T) {
 	c, _ := shipped(t)
-	byFile := metas(c)
-	err := fs.WalkDir(FS, ".", func(name string, d fs.DirEntry, err error) error {
-		if rule, ok := strings.CutSuffix(name, ".test.yml"); ok && byFile[rule+".yml"] == nil {
-			t.Errorf("%s stands beside no rule", name)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	files, errs := ruletest.Load(FS, ".")
+	for _, err := range errs {
+		t.Error(err)
+	}
+	report, errs := ruletest.Run(c, sigma.Options{}, files)
+	for _, err := range errs {
+		t.Error(err)
+	}
+	for _, r := range report.Results {
+		t.Run(path.Base(r.File)+"/"+r.Case, func(t *testing.T) {
+			if r.Err != nil {
+				t.Error(r.Err)
+			}
+			for _, d := range r.Differences {
+				t.Errorf("%s:%d:%d: %s", r.File, r.Line, r.Column, d)
+			}
+		})
+	}
+	for _, m := range report.Untested {
+		t.Errorf("%s:%d: %s has no tests beside it", m.File, m.Line, m.Name)
+	}
+	for _, m := range report.Silent {
+		t.Errorf("%s:%d: no test makes %s ring", m.File, m.Line, m.Name)
 	}
 }
 

@@ -167,6 +167,9 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 	for _, m := range members {
 		top[m.key.Value] = m.value
 	}
+	if top["cases"] != nil && top["detection"] == nil && top["correlation"] == nil && top["filter"] == nil {
+		return // tests beside the rules, for package ruletest
+	}
 	meta := Meta{File: d.file, Line: root.Line}
 	if n, ok := top["title"]; ok {
 		meta.Title = d.text(n, "title")

@@ -1,0 +1,56 @@
+package ruletest_test
+
+import (
+	"fmt"
+	"log"
+	"testing/fstest"
+
+	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/ruletest"
+)
+
+func Example() {
+	rules := fstest.MapFS{
+		"trail.yml": {Data: []byte(`
+title: Trail stopped
+name: trail_stopped
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventSource: cloudtrail.amazonaws.com, eventName: [StopLogging, DeleteTrail]}
+  condition: selection
+`)},
+		"trail.test.yml": {Data: []byte(`
+event: {eventSource: cloudtrail.amazonaws.com, eventName: StopLogging}
+cases:
+  - name: logging is stopped
+    events: [{}]
+    rings: [{rule: trail_stopped}]
+  - name: a trail is changed
+    events:
+      - with: {eventName: UpdateTrail}
+    rings: [{rule: trail_stopped}]
+`)},
+	}
+	collection, errs := sigma.Load(rules, ".")
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	tests, errs := ruletest.Load(rules, ".")
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	report, errs := ruletest.Run(collection, sigma.Options{}, tests)
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	for _, r := range report.Results {
+		fmt.Printf("%s:%d %s: %v\n", r.File, r.Line, r.Case, r.Passed())
+		for _, d := range r.Differences {
+			fmt.Println("   ", d)
+		}
+	}
+	// Output:
+	// trail.test.yml:4 logging is stopped: true
+	// trail.test.yml:7 a trail is changed: false
+	//     trail_stopped: want 1 match; it did not ring
+}
