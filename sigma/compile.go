@@ -186,16 +186,25 @@ func (k *compiler) level(m *Meta) {
 
 func (k *compiler) rule(rule *Rule) {
 	compiled := &CompiledRule{meta: rule.Meta}
-	if !k.register(&entry{meta: &compiled.meta, rule: compiled}) {
-		return
-	}
-	k.level(&compiled.meta)
 	detections := make(map[string]*Detection, len(rule.Detections))
 	for i := range rule.Detections {
 		detections[rule.Detections[i].Name] = &rule.Detections[i]
 	}
-	compiled.condition = k.expr(rule.Condition, detections)
-	compiled.pins = pinsOf(rule.Condition, detections)
+	condition, err := k.expr(rule.Condition, detections)
+	if err != nil {
+		at := position{}
+		if value, ok := err.(*valueError); ok {
+			at = value.at
+		}
+		k.errorAt(&rule.Meta, at, "%v", err)
+		return
+	}
+	if !k.register(&entry{meta: &compiled.meta, rule: compiled}) {
+		return
+	}
+	k.level(&compiled.meta)
+	compiled.condition = condition
+	compiled.pins = k.pins(condition)
 }
 
 func (k *compiler) declare(c *Correlation) {
@@ -336,32 +345,41 @@ func (k *compiler) slot(field string) int {
 	return i
 }
 
-func (k *compiler) expr(x Expr, detections map[string]*Detection) node {
+func (k *compiler) expr(x Expr, detections map[string]*Detection) (node, error) {
 	switch x := x.(type) {
 	case And:
-		return join(k.exprs(x, detections), true)
+		return k.exprs(x, true, detections)
 	case Or:
-		return join(k.exprs(x, detections), false)
+		return k.exprs(x, false, detections)
 	case Not:
-		return notNode{k.expr(x.X, detections)}
+		n, err := k.expr(x.X, detections)
+		return notNode{n}, err
 	case Ref:
 		return k.detection(detections[x.Name])
 	case Of:
 		nodes := make([]node, len(x.Names))
 		for i, name := range x.Names {
-			nodes[i] = k.detection(detections[name])
+			n, err := k.detection(detections[name])
+			if err != nil {
+				return nil, err
+			}
+			nodes[i] = n
 		}
-		return join(nodes, x.All)
+		return join(nodes, x.All), nil
 	}
 	panic(fmt.Sprintf("sigma: %T in a condition", x))
 }
 
-func (k *compiler) exprs(xs []Expr, detections map[string]*Detection) []node {
+func (k *compiler) exprs(xs []Expr, all bool, detections map[string]*Detection) (node, error) {
 	nodes := make([]node, len(xs))
 	for i, x := range xs {
-		nodes[i] = k.expr(x, detections)
+		n, err := k.expr(x, detections)
+		if err != nil {
+			return nil, err
+		}
+		nodes[i] = n
 	}
-	return nodes
+	return join(nodes, all), nil
 }
 
 func join(nodes []node, all bool) node {
@@ -374,55 +392,123 @@ func join(nodes []node, all bool) node {
 	return orNode(nodes)
 }
 
-func (k *compiler) detection(s *Detection) node {
+func (k *compiler) detection(s *Detection) (node, error) {
 	alternatives := make([]node, len(s.Alternatives))
 	for i, items := range s.Alternatives {
 		nodes := make([]node, len(items))
 		for j := range items {
-			nodes[j] = k.item(&items[j])
+			n, err := k.item(&items[j])
+			if err != nil {
+				return nil, err
+			}
+			nodes[j] = n
 		}
 		alternatives[i] = join(nodes, true)
 	}
-	return join(alternatives, false)
+	return join(alternatives, false), nil
 }
 
-func (k *compiler) item(item *Item) node {
-	tests := make([]test, len(item.Values))
+func (k *compiler) item(item *Item) (node, error) {
+	if item.FieldRef {
+		n := &fieldRefNode{slot: k.slot(item.Field), op: item.Op, cased: item.Cased, negated: item.Negated, all: item.All != item.Negated}
+		for i := range item.Values {
+			n.others = append(n.others, k.slot(item.Values[i].Text))
+		}
+		return n, nil
+	}
+	var tests []test
 	for i := range item.Values {
-		tests[i] = compileTest(item, &item.Values[i])
+		v := &item.Values[i]
+		compiled, err := item.compile(v, k.opts.Placeholders)
+		if err == nil && len(tests)+len(compiled) > maxVariants {
+			err = errVariants
+		}
+		switch {
+		case err != nil:
+			return nil, &valueError{position{v.Line, v.Column}, item.Field, err}
+		case item.All && len(compiled) > 1:
+			tests = append(tests, test{kind: testAny, any: compiled})
+		default:
+			tests = append(tests, compiled...)
+		}
 	}
 	if item.Field == "" {
-		return &keywordNode{tests: tests, all: item.All}
+		return &keywordNode{tests: tests, all: item.All}, nil
 	}
-	return &fieldNode{slot: k.slot(item.Field), tests: tests, all: item.All}
+	return &fieldNode{slot: k.slot(item.Field), tests: tests, all: item.All, negated: item.Negated}, nil
 }
 
-// compileTest compiles one value of an item. It panics on a tree that Load
-// would have refused.
-func compileTest(item *Item, v *Value) test {
+// valueError is what is wrong with a value that only Options can tell.
+type valueError struct {
+	at    position
+	field string
+	err   error
+}
+
+func (e *valueError) Error() string {
+	if e.field == "" {
+		return e.err.Error()
+	}
+	return fmt.Sprintf("field %q: %v", e.field, e.err)
+}
+
+// compile compiles one value of an item. It is several tests, of which any may
+// hold, when the modifiers make several texts of the value.
+func (item *Item) compile(v *Value, placeholders map[string][]string) ([]test, error) {
 	switch {
+	case item.FieldRef:
+		return nil, nil
 	case item.Op == OpExists && v.Text == "true":
-		return test{kind: testExists}
+		return []test{{kind: testExists}}, nil
 	case item.Op == OpExists:
-		return test{kind: testMissing}
+		return []test{{kind: testMissing}}, nil
 	case v.Kind == Null:
-		return test{kind: testNull}
+		return []test{{kind: testNull}}, nil
+	case item.Part != 0, item.Op.order():
+		t := test{kind: testOrder, op: item.Op, part: item.Part, number: parseNumber(v.Text)}
+		return []test{t}, nil
 	case item.Op == OpRegexp:
-		re, err := compileRegexp(v.Text, item.Flags)
-		if err != nil {
-			panic("sigma: " + err.Error())
+		return item.compileRegexps(v, placeholders)
+	}
+	texts, err := item.variants(v, placeholders)
+	if err != nil {
+		return nil, err
+	}
+	tests := make([]test, len(texts))
+	for i, tokens := range texts {
+		if item.Op == OpCIDR {
+			network, err := parseNetwork(tokens)
+			if err != nil {
+				return nil, err
+			}
+			tests[i] = test{kind: testNetwork, network: network}
+			continue
 		}
-		return test{kind: testRegexp, re: re}
+		tests[i] = test{kind: testPattern, pattern: compilePattern(tokens, item.Op, item.Cased)}
+		if tests[i].pattern.kind == patternAny {
+			tests[i].kind = testPresent
+		}
 	}
-	tokens := []rune(v.Text)
-	if v.Kind == String {
-		tokens = tokenize(v.Text)
+	return tests, nil
+}
+
+func (item *Item) compileRegexps(v *Value, placeholders map[string][]string) ([]test, error) {
+	exprs := []string{v.Text}
+	if slices.Contains(item.Transforms, Expand) {
+		var err error
+		if exprs, err = expandRegexp(v.Text, placeholders); err != nil {
+			return nil, err
+		}
 	}
-	t := test{kind: testPattern, pattern: compilePattern(tokens, item.Op, item.Cased)}
-	if t.pattern.kind == patternAny {
-		t.kind = testPresent
+	tests := make([]test, len(exprs))
+	for i, expr := range exprs {
+		re, err := compileRegexp(expr, item.Flags)
+		if err != nil {
+			return nil, err
+		}
+		tests[i] = test{kind: testRegexp, re: re}
 	}
-	return t
+	return tests, nil
 }
 
 // formatSpan writes a duration in the largest unit that is exact, as rules do.

@@ -7,7 +7,7 @@ import (
 )
 
 func TestConditions(t *testing.T) {
-	names := []string{"sel", "sel_a", "sel_b", "filter", "_hidden", "1", "all"}
+	names := []string{"sel", "sel_a", "sel_b", "filter", "_hidden", "1", "all", "a-b.c", "notable", "sélection"}
 	for _, tt := range []struct{ text, want string }{
 		{"sel", "sel"},
 		{"sel and filter", "sel and filter"},
@@ -26,6 +26,9 @@ func TestConditions(t *testing.T) {
 		{"1 of THEM and not 1 of f*r", "1 of them and not 1 of f*r"},
 		{"1", "1"},
 		{"all and 1", "all and 1"},
+		{"a-b.c and not notable", "a-b.c and not notable"},
+		{"1 of a-* or all of *lection", "1 of a-* or all of *lection"},
+		{"Any Of sel_* And not 1 of filter*", "1 of sel_* and not 1 of filter*"},
 		{"sel and sel_a and sel_b", "sel and sel_a and sel_b"},
 	} {
 		x, err := parseCondition(tt.text, names)
@@ -70,6 +73,8 @@ func TestConditionErrorsPointToTheirPlace(t *testing.T) {
 		{"()", 1, `")" where a detection is expected`},
 		{"not", 3, "ends where a detection is expected"},
 		{"2 of sel*", 0, `"2 of" is not part of Sigma`},
+		{"0 of sel*", 0, `"0 of" is not part of Sigma; write "1 of", "any of" or "all of"`},
+		{"not 0 of them", 4, `"0 of" is not part of Sigma`},
 		{"1 of", 4, `needs "them"`},
 		{"1 of (sel)", 5, `needs "them"`},
 		{"1 of nothing*", 5, "stands for no detection"},

@@ -3,6 +3,7 @@ package sigma
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -155,19 +156,13 @@ func (d *document) parseItem(m member, where string) (Item, bool) {
 	field, modifiers, _ := strings.Cut(m.key.Value, "|")
 	item := Item{Field: field, Line: m.key.Line, Column: m.key.Column}
 	before := len(d.errs)
-	if strings.HasPrefix(field, ".") || strings.HasSuffix(field, ".") || strings.Contains(field, "..") {
-		d.errorf(m.key, "%s: field %q has an empty part; write names with one dot between, as in \"userIdentity.type\"", where, field)
-	}
-	if strings.Count(field, ".") >= maxFieldParts {
-		d.errorf(m.key, "%s: field %q has more than %d parts", where, shorten(field), maxFieldParts)
+	if msg := checkField(field); msg != "" {
+		d.errorf(m.key, "%s: %s", where, msg)
 	}
 	if modifiers != "" || strings.HasSuffix(m.key.Value, "|") {
 		d.parseModifiers(&item, m.key, strings.Split(modifiers, "|"), where)
 	}
 	if field == "" {
-		if item.Op == OpExists {
-			d.errorf(m.key, `%s: modifier "exists" needs a field before the "|"`, where)
-		}
 		if item.Op == OpEqual {
 			item.Op = OpContains // a keyword is looked for inside each string
 		}
@@ -193,6 +188,17 @@ func (d *document) parseItem(m member, where string) (Item, bool) {
 	return item, len(d.errs) == before
 }
 
+// checkField says what is wrong with a field path.
+func checkField(path string) string {
+	switch {
+	case strings.HasPrefix(path, "."), strings.HasSuffix(path, "."), strings.Contains(path, ".."):
+		return fmt.Sprintf("field %q has an empty part; write names with one dot between, as in \"userIdentity.type\"", shorten(path))
+	case strings.Count(path, ".") >= maxFieldParts:
+		return fmt.Sprintf("field %q has more than %d parts", shorten(path), maxFieldParts)
+	}
+	return ""
+}
+
 // parseValue reads a scalar and checks that the item's operator takes it.
 func (d *document) parseValue(n *yaml.Node, item *Item, where string) (Value, bool) {
 	what := where
@@ -208,49 +214,64 @@ func (d *document) parseValue(n *yaml.Node, item *Item, where string) (Value, bo
 		return Value{}, false
 	}
 	v := Value{Kind: String, Text: n.Value, Line: n.Line, Column: n.Column}
-	switch n.ShortTag() {
-	case "!!null":
+	switch tag := n.ShortTag(); {
+	case tag == "!!null":
 		v.Kind, v.Text = Null, ""
-	case "!!bool":
+	case item.Op == OpRegexp: // an expression is what is written
+	case tag == "!!bool":
 		v.Kind, v.Text = Bool, strings.ToLower(n.Value)
-	case "!!int", "!!float":
+	case tag == "!!int", tag == "!!float":
 		v.Kind, v.Text = Number, decimal(n.Value)
 	}
-	switch {
-	case item.Op == OpExists && v.Kind != Bool:
-		d.errorf(n, "%s: modifier \"exists\" takes true or false, not %s", what, describe(n))
+	if msg := item.refuse(&v, describe(n)); msg != "" {
+		d.errorf(n, "%s: %s", what, msg)
 		return v, false
-	case v.Kind == Null && item.Field == "":
-		d.errorf(n, "%s: a keyword must be a string, not null", what)
-		return v, false
-	case v.Kind == Null && item.Op != OpEqual:
-		d.errorf(n, "%s: null stands for an absent field and takes no string modifier; write '' for an empty string", what)
-		return v, false
-	case item.Op == OpRegexp:
-		if _, err := compileRegexp(v.Text, item.Flags); err != nil {
-			d.errorf(n, "%s: %v", what, err)
-			return v, false
-		}
 	}
+	if slices.Contains(item.Transforms, Expand) {
+		return v, true // the placeholders are not known yet
+	}
+	tests, err := item.compile(&v, nil)
+	if err != nil {
+		d.errorf(n, "%s: %v", what, err)
+		return v, false
+	}
+	d.budget -= len(tests) - 1
 	return v, true
 }
 
-// decimal writes a YAML number as JSON would. A whole number with leading
-// zeros stays as it is written: in CloudTrail that is an account, not an
-// octal number.
-func decimal(s string) string {
-	if isNumber(s) || isInteger(s) {
-		return s
-	}
-	if i, err := strconv.ParseInt(s, 0, 64); err == nil { // 0x1f, 0o17, 1_000, +1
-		return strconv.FormatInt(i, 10)
-	}
-	if f, err := strconv.ParseFloat(s, 64); err == nil { // .5, 1., +1.5
-		if text := strconv.FormatFloat(f, 'g', -1, 64); isNumber(text) {
-			return text
+// refuse says what is wrong with the kind of a value, and what to write
+// instead; given is how the file spells it.
+func (item *Item) refuse(v *Value, given string) string {
+	switch {
+	case item.Op == OpExists && v.Kind != Bool:
+		return fmt.Sprintf("modifier \"exists\" takes true or false, not %s", given)
+	case item.FieldRef && (v.Kind != String || v.Text == ""):
+		return fmt.Sprintf("modifier \"fieldref\" takes the name of a field, such as userIdentity.userName, not %s", given)
+	case item.FieldRef:
+		if msg := checkField(v.Text); msg != "" {
+			return msg
 		}
+	case v.Kind == Null && item.Field == "":
+		return "a keyword must be a string, not null"
+	case item.Part != 0:
+		return item.refusePart(v, given)
+	case item.Op.order() && !isNumber(v.Text) && !isInteger(v.Text):
+		return fmt.Sprintf("modifier %q takes a number, not %s", item.Op, given)
+	case v.Kind == Null && (item.Op != OpEqual || len(item.Transforms) > 0):
+		return "null stands for an absent field and takes no string modifier; write '' for an empty string"
 	}
-	return s
+	return ""
+}
+
+func (item *Item) refusePart(v *Value, given string) string {
+	first, last := item.Part.bounds()
+	n, err := strconv.Atoi(v.Text)
+	switch {
+	case err != nil || v.Kind != Number && v.Kind != String:
+	case item.Op.order() || first <= n && n <= last: // "hour|lt: 24" is true
+		return ""
+	}
+	return fmt.Sprintf("modifier %q takes a whole number from %d to %d, not %s", item.Part, first, last, given)
 }
 
 // compileRegexp compiles the value of "re" with its sub-modifiers.

@@ -30,6 +30,14 @@ func TestPins(t *testing.T) {
 		{"an escaped wildcard", `{x: {eventName: 'a\*'}, condition: x}`, "*×a*"},
 		{"contains", "{x: {eventName|contains: a}, condition: x}", "*×*"},
 		{"cased", "{x: {eventName|cased: A}, condition: x}", "*×a"},
+		{"neq", "{x: {eventName|neq: a}, condition: x}", "*×*"},
+		{"a field reference", "{x: {eventName|fieldref: a}, condition: x}", "*×*"},
+		{"a number compared", "{x: {eventName|gt: 5}, condition: x}", "*×*"},
+		{"an encoded name", "{x: {eventName|base64: abc}, condition: x}", "*×ywjj"},
+		{"a name with a dash", "{x: {eventName|windash: -a}, condition: x}", "*×*"},
+		{"placeholders", "{x: {eventName|expand: ['%name%', a]}, condition: x}", "*×a,runinstances,stoplogging"},
+		{"all placeholders", "{x: {eventName|expand|all: ['%name%', a]}, condition: x}", "*×a,runinstances,stoplogging"},
+		{"a placeholder with a wildcard", "{x: {eventName|expand: '%many%'}, condition: x}", "*×*"},
 		{"null among names", "{x: {eventName: [a, null]}, condition: x}", "*×*"},
 		{"a number", "{x: {eventName: 5}, condition: x}", "*×5"},
 		{"keywords", "{x: [a, b], condition: x}", "*×*"},
@@ -39,7 +47,7 @@ func TestPins(t *testing.T) {
 		if len(errs) > 0 {
 			t.Fatalf("%s: %v", tt.name, errs)
 		}
-		set, errs := Compile(c, Options{})
+		set, errs := Compile(c, Options{Placeholders: referencePlaceholders})
 		if len(errs) > 0 {
 			t.Fatalf("%s: %v", tt.name, errs)
 		}

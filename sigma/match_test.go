@@ -16,7 +16,7 @@ func compileDetection(t testing.TB, detection string) (*Rule, *Set) {
 	if len(errs) > 0 {
 		t.Fatalf("%s\n%v", detection, errs)
 	}
-	set, errs := Compile(c, Options{})
+	set, errs := Compile(c, Options{Placeholders: referencePlaceholders})
 	if len(errs) > 0 {
 		t.Fatalf("%s\n%v", detection, errs)
 	}

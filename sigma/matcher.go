@@ -1,8 +1,10 @@
 package sigma
 
 import (
+	"net/netip"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -40,19 +42,112 @@ func (n notNode) holds(r *reader) bool { return !n.x.holds(r) }
 
 // fieldNode is a compiled item on a field.
 type fieldNode struct {
-	slot  int // of the field in the reader
-	tests []test
-	all   bool
+	slot    int // of the field in the reader
+	tests   []test
+	all     bool
+	negated bool // the field is there, and the rest does not hold
 }
 
 func (n *fieldNode) holds(r *reader) bool {
 	values := r.field(n.slot)
+	if n.negated && len(values) == 0 {
+		return false
+	}
 	for i := range n.tests {
 		if n.tests[i].holds(r, values) != n.all {
+			return n.all == n.negated
+		}
+	}
+	return n.all != n.negated
+}
+
+// fieldRefNode is a compiled item that compares a field with others.
+type fieldRefNode struct {
+	slot    int
+	others  []int // slots of the fields that are referred to
+	op      Op
+	cased   bool
+	negated bool
+	all     bool
+}
+
+// maxReferred bounds the values of the field referred to that are compared, so
+// that a record with two long lists costs no more than their sum times it.
+const maxReferred = 1000
+
+func (n *fieldRefNode) holds(r *reader) bool {
+	values := r.field(n.slot)
+	for _, other := range n.others {
+		holds, known := n.compare(r, values, r.field(other))
+		if (known && holds != n.negated) != n.all {
 			return !n.all
 		}
 	}
 	return n.all
+}
+
+// compare reports whether any pair matches, and whether there is one: an absent
+// field, a JSON null, an empty list or an empty object has no values.
+func (n *fieldRefNode) compare(r *reader, values, others []gjson.Result) (holds, known bool) {
+	some := test{kind: testSome}
+	if !some.holds(r, values) {
+		return false, false
+	}
+	t := &r.referred
+	t.kind, t.pattern = testPattern, pattern{cased: n.cased}
+	budget := maxReferred
+	for i := range others {
+		if others[i].Type == gjson.String { // known without the record maybe
+			known = true
+			if budget--; budget < 0 {
+				break
+			}
+			if r.literal(others[i].Str, n.op); t.holds(r, values) {
+				return true, true
+			}
+			continue
+		}
+		l := leaves{text: others[i].Raw}
+		for l.next() {
+			text := l.raw
+			if text == "null" {
+				continue
+			}
+			known = true
+			if budget--; budget < 0 {
+				break
+			}
+			if text[0] == '"' {
+				r.other = unescape(r.other[:0], text[1:len(text)-1])
+				text = textOf(r.other)
+			}
+			if r.literal(text, n.op); t.holds(r, values) {
+				return true, true
+			}
+		}
+	}
+	return false, known
+}
+
+// literal makes the test of the reader one for a text, without wildcards.
+func (r *reader) literal(text string, op Op) {
+	p := &r.referred.pattern
+	p.number = op == OpEqual && isNumber(text)
+	if !p.cased {
+		r.folded = appendFold(r.folded[:0], text)
+		text = textOf(r.folded)
+	}
+	p.literal, p.runes = text, utf8.RuneCountInString(text)
+	switch op {
+	case OpContains:
+		p.kind = patternContains
+	case OpStartsWith:
+		p.kind = patternPrefix
+	case OpEndsWith:
+		p.kind = patternSuffix
+	default:
+		p.kind = patternExact
+	}
 }
 
 // keywordNode is a compiled item without a field.
@@ -75,6 +170,12 @@ type test struct {
 	kind    testKind
 	pattern pattern
 	re      *regexp.Regexp
+	network netip.Prefix
+	// A testOrder compares the number, or the part of the time if there is one.
+	op     Op
+	part   TimePart
+	number number
+	any    []test
 }
 
 type testKind uint8
@@ -86,6 +187,10 @@ const (
 	testPresent                 // there and not a JSON null: a bare '*'
 	testPattern
 	testRegexp
+	testNetwork
+	testOrder
+	testSome // any scalar
+	testAny  // any of several tests
 )
 
 // holds tests the values at a field's path.
@@ -108,6 +213,13 @@ func (t *test) holds(r *reader, values []gjson.Result) bool {
 	case testPresent:
 		for i := range values {
 			if values[i].Type != gjson.Null {
+				return true
+			}
+		}
+		return false
+	case testAny:
+		for i := range t.any {
+			if t.any[i].holds(r, values) {
 				return true
 			}
 		}
@@ -135,6 +247,14 @@ func (t *test) holds(r *reader, values []gjson.Result) bool {
 
 // holdsForLeaf tests the leaves of an object or a list.
 func (t *test) holdsForLeaf(r *reader, value string) bool {
+	if t.kind == testAny {
+		for i := range t.any {
+			if t.any[i].holdsForLeaf(r, value) {
+				return true
+			}
+		}
+		return false
+	}
 	l := leaves{text: value}
 	for l.next() {
 		if l.raw[0] != '"' {
@@ -161,10 +281,45 @@ func (t *test) text(s string) bool {
 		return t.pattern.match(s)
 	case testRegexp:
 		return t.re.MatchString(s)
-	case testPresent:
+	case testNetwork:
+		address, ok := parseAddress(s)
+		return ok && t.network.Contains(address)
+	case testOrder:
+		return t.order(s)
+	case testPresent, testSome:
 		return true // the keyword '*': any string
 	}
 	return false
+}
+
+// order compares text that spells a number, or a point in time.
+func (t *test) order(s string) bool {
+	var n number
+	if t.part != 0 {
+		var buffer [4]byte
+		part, ok := timePart(buffer[:0], s, t.part)
+		if !ok {
+			return false
+		}
+		n = parseNumber(textOf(part))
+	} else {
+		if !isNumber(s) {
+			return false
+		}
+		n = parseNumber(s)
+	}
+	c := compareNumbers(n, t.number)
+	switch t.op {
+	case OpLT:
+		return c < 0
+	case OpLTE:
+		return c <= 0
+	case OpGT:
+		return c > 0
+	case OpGTE:
+		return c >= 0
+	}
+	return c == 0
 }
 
 // scalar tests the text of a number, true or false.
@@ -184,6 +339,10 @@ type reader struct {
 	// serial tells which slots belong to the record.
 	serial  uint64
 	scratch []byte
+	// For fields that are compared with others: the text of a value, folded,
+	// and the test made of it.
+	other, folded []byte
+	referred      test
 }
 
 type slot struct {

@@ -1,13 +1,12 @@
 package sigma
 
 import (
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 // pattern is a compiled string value: literal text, '*' for any number of
-// characters and '?' for exactly one.
+// characters, '?' for exactly one, and a mark for any of the dashes.
 type pattern struct {
 	kind  patternKind
 	cased bool
@@ -36,7 +35,12 @@ const (
 const (
 	anyRune rune = -1 // '?'
 	anyText rune = -2 // '*'
+	anyDash rune = -3 // one of dashes, after the modifier "windash"
 )
+
+// dashes start an option of a Windows command: hyphen, slash, en dash, em dash
+// and horizontal bar.
+const dashes = "-/\u2013\u2014\u2015"
 
 // tokenize reads wildcards and escapes: a backslash makes a following '*', '?'
 // or backslash plain; before anything else it is a backslash.
@@ -218,7 +222,13 @@ func (p *pattern) matchChunk(s string, chunk []rune) (int, bool) {
 		}
 		got, width := utf8.DecodeRuneInString(s[i:])
 		i += width
-		if want == anyRune {
+		switch want {
+		case anyRune:
+			continue
+		case anyDash:
+			if !strings.ContainsRune(dashes, got) {
+				return 0, false
+			}
 			continue
 		}
 		if !p.cased {
@@ -232,63 +242,10 @@ func (p *pattern) matchChunk(s string, chunk []rune) (int, bool) {
 }
 
 // matchNumber compares with the text of a JSON number: as numbers when the
-// pattern is one, else as text. Integers of any length compare exactly.
+// pattern is one, else as text.
 func (p *pattern) matchNumber(raw string) bool {
 	if !p.number {
 		return p.match(raw)
 	}
-	if raw == p.literal {
-		return true
-	}
-	if isInteger(raw) && isInteger(p.literal) {
-		return false // JSON spells an integer in one way only, but for -0
-	}
-	a, errA := strconv.ParseFloat(raw, 64)
-	b, errB := strconv.ParseFloat(p.literal, 64)
-	return errA == nil && errB == nil && a == b
-}
-
-func isInteger(s string) bool {
-	for _, c := range []byte(s) {
-		if c != '-' && (c < '0' || c > '9') {
-			return false
-		}
-	}
-	return true
-}
-
-// isNumber reports whether s is a number as JSON spells it.
-func isNumber(s string) bool {
-	s = strings.TrimPrefix(s, "-")
-	whole, rest := digits(s)
-	if whole == "" || len(whole) > 1 && whole[0] == '0' {
-		return false
-	}
-	if strings.HasPrefix(rest, ".") {
-		fraction, after := digits(rest[1:])
-		if fraction == "" {
-			return false
-		}
-		rest = after
-	}
-	if rest != "" && (rest[0] == 'e' || rest[0] == 'E') {
-		rest = rest[1:]
-		if rest != "" && (rest[0] == '+' || rest[0] == '-') {
-			rest = rest[1:]
-		}
-		exponent, after := digits(rest)
-		if exponent == "" {
-			return false
-		}
-		rest = after
-	}
-	return rest == ""
-}
-
-func digits(s string) (head, rest string) {
-	i := 0
-	for i < len(s) && '0' <= s[i] && s[i] <= '9' {
-		i++
-	}
-	return s[:i], s[i:]
+	return raw == p.literal || compareNumbers(parseNumber(raw), parseNumber(p.literal)) == 0
 }

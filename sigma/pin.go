@@ -16,65 +16,57 @@ const maxBoxes = 32
 
 var unpinned = pins{{}}
 
-// pinsOf derives the pins of a condition. They err on the side of too many
+// pins derives the pins of a condition. They err on the side of too many
 // records: what is not understood is not pinned.
-func pinsOf(x Expr, detections map[string]*Detection) pins {
-	switch x := x.(type) {
-	case And:
-		return allOf(x, func(y Expr) pins { return pinsOf(y, detections) })
-	case Or:
-		return anyOf(x, func(y Expr) pins { return pinsOf(y, detections) })
-	case Ref:
-		return pinsOfDetection(detections[x.Name])
-	case Of:
-		each := func(name string) pins { return pinsOfDetection(detections[name]) }
-		if x.All {
-			return allOf(x.Names, each)
-		}
-		return anyOf(x.Names, each)
+func (k *compiler) pins(n node) pins {
+	switch n := n.(type) {
+	case andNode:
+		return allOf(n, k.pins)
+	case orNode:
+		return anyOf(n, k.pins)
+	case *fieldNode:
+		return k.pinsOfField(n)
 	}
 	return unpinned // a negation says what a record is not
 }
 
-func pinsOfDetection(s *Detection) pins {
-	return anyOf(s.Alternatives, func(items Alternative) pins { return allOf(items, pinsOfItem) })
-}
-
-func pinsOfItem(item Item) pins {
-	if item.Field != sourceField && item.Field != nameField {
+func (k *compiler) pinsOfField(n *fieldNode) pins {
+	source := n.slot == k.slotOf(sourceField)
+	if n.negated || !source && n.slot != k.slotOf(nameField) {
 		return unpinned
 	}
-	set := make([]string, 0, len(item.Values))
 	// With "all" too each one of the values pins: a field that is a list can
 	// have them all.
-	for _, v := range item.Values {
-		text, ok := item.literal(v)
-		if !ok {
-			return unpinned
-		}
-		set = append(set, text)
+	set, ok := appendLiterals([]string{}, n.tests)
+	if !ok {
+		return unpinned
 	}
 	slices.Sort(set)
 	set = slices.Compact(set)
-	if item.Field == sourceField {
+	if source {
 		return pins{{sources: set}}
 	}
 	return pins{{names: set}}
 }
 
-// literal returns the one string, folded, that a value matches.
-func (item *Item) literal(v Value) (string, bool) {
-	if item.Op != OpEqual || v.Kind == Null || v.Text == "" {
-		return "", false
+// appendLiterals appends the strings, folded, that tests match; false when one
+// of them matches more than one string.
+func appendLiterals(set []string, tests []test) ([]string, bool) {
+	for i := range tests {
+		t := &tests[i]
+		switch {
+		case t.kind == testPattern && t.pattern.kind == patternExact && t.pattern.literal != "":
+			set = append(set, foldString(t.pattern.literal))
+		case t.kind == testAny:
+			var ok bool
+			if set, ok = appendLiterals(set, t.any); !ok {
+				return nil, false
+			}
+		default:
+			return nil, false
+		}
 	}
-	tokens := []rune(v.Text)
-	if v.Kind == String {
-		tokens = tokenize(v.Text)
-	}
-	if !isLiteral(tokens) {
-		return "", false
-	}
-	return foldString(string(tokens)), true
+	return set, true
 }
 
 // allOf intersects.

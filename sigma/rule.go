@@ -60,12 +60,21 @@ type Item struct {
 	// of a record.
 	Field string
 	Op    Op
+	// Part is what of a point in time is compared; zero compares the value
+	// itself.
+	Part TimePart
 	// All demands that every value matches, not just one.
 	All bool
 	// Cased compares case-sensitively.
 	Cased bool
+	// Negated turns the item around: the field is there and does not match.
+	Negated bool
+	// FieldRef says that the values are paths of other fields, to compare with.
+	FieldRef bool
 	// Flags are the sub-modifiers of OpRegexp, out of "ims".
-	Flags        string
+	Flags string
+	// Transforms change each value before it is compared, in this order.
+	Transforms   []Transform
 	Values       []Value
 	Line, Column int
 }
@@ -73,7 +82,7 @@ type Item struct {
 // Op is how an item compares.
 type Op uint8
 
-// The comparisons of this version.
+// The comparisons.
 const (
 	OpEqual Op = iota
 	OpContains
@@ -81,6 +90,46 @@ const (
 	OpEndsWith
 	OpRegexp
 	OpExists
+	OpCIDR
+	OpLT
+	OpLTE
+	OpGT
+	OpGTE
+)
+
+// TimePart is a part of a point in time.
+type TimePart uint8
+
+// The parts of a point in time, in the offset that the record writes it with.
+const (
+	Minute TimePart = iota + 1
+	Hour
+	Day
+	Week // of ISO 8601
+	Month
+	Year
+)
+
+// Transform changes a value. One value may become several, of which any may
+// match.
+type Transform uint8
+
+// The transforms.
+const (
+	// Windash lets each dash or slash that starts an option be any of them.
+	Windash Transform = iota + 1
+	// Expand puts the values of placeholders in.
+	Expand
+	// UTF16LE, UTF16BE and UTF16 encode; the last is UTF-16LE after a byte
+	// order mark.
+	UTF16LE
+	UTF16BE
+	UTF16
+	// Base64 encodes the value as a whole.
+	Base64
+	// Base64Offset encodes the value as it looks inside of a longer text, where
+	// it may start at any of three places.
+	Base64Offset
 )
 
 // Kind is the YAML type of a value.
