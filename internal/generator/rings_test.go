@@ -76,7 +76,7 @@ func rung(t *testing.T, set *sigma.Set, trail *Trail) (alerts []string) {
 					}
 					key := strings.Join(append(values, correlation.Meta().ID), "\x00")
 					if groups[key] == nil {
-						groups[key] = window.New(correlation.Timespan().Milliseconds(), correlation.Holds)
+						groups[key] = window.New(correlation.Levels()[0].Timespan, correlation.Levels()[0].Condition)
 						names[groups[key]] = correlation.Meta().Name
 					}
 					groups[key].Insert(window.Event{Time: hot[i].Time, ID: id})

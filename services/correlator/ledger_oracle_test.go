@@ -26,7 +26,7 @@ type story struct {
 
 // tell finds the episodes of a set of events by looking at every pair of them,
 // without the package that it checks.
-func tell(timespan int64, holds func(int) bool, arrived []window.Event) []story {
+func tell(timespan int64, condition window.Condition, arrived []window.Event) []story {
 	var events []window.Event
 	for _, e := range arrived {
 		if !slices.ContainsFunc(events, func(o window.Event) bool { return o.ID == e.ID }) {
@@ -43,7 +43,7 @@ func tell(timespan int64, holds func(int) bool, arrived []window.Event) []story 
 				n++
 			}
 		}
-		held[i] = holds(n)
+		held[i] = holds(condition, n)
 	}
 	var told []story
 	for i := range events {
@@ -76,22 +76,38 @@ func tell(timespan int64, holds func(int) bool, arrived []window.Event) []story 
 
 const span = int64(10)
 
-func moreThan(n int) func(int) bool { return func(count int) bool { return count > n } }
+func counts(op window.Op, n int) window.Condition {
+	return window.Condition{Bounds: []window.Bound{{Op: op, Value: int64(n)}}}
+}
 
-func drawGrowing(t *rapid.T) func(int) bool {
+func moreThan(n int) window.Condition { return counts(window.GT, n) }
+
+// holds tests a condition that counts has made.
+func holds(c window.Condition, count int) bool {
+	switch n := int(c.Bounds[0].Value); c.Bounds[0].Op {
+	case window.GT:
+		return count > n
+	case window.LT:
+		return count < n
+	default:
+		return count == n
+	}
+}
+
+func drawGrowing(t *rapid.T) window.Condition {
 	return moreThan(rapid.IntRange(0, 4).Draw(t, "more than"))
 }
 
 // drawAny draws a condition that further events may break, or not.
-func drawAny(t *rapid.T) func(int) bool {
+func drawAny(t *rapid.T) window.Condition {
 	n := rapid.IntRange(1, 4).Draw(t, "threshold")
 	switch rapid.SampledFrom([]string{"gt", "lt", "eq"}).Draw(t, "operator") {
 	case "gt":
 		return moreThan(n)
 	case "lt":
-		return func(count int) bool { return count < n }
+		return counts(window.LT, n)
 	default:
-		return func(count int) bool { return count == n }
+		return counts(window.EQ, n)
 	}
 }
 
@@ -182,7 +198,7 @@ func (s *shelf) living() []story {
 // scribe folds a log and writes alerts, one revision at a time.
 type scribe struct {
 	log     []window.Event
-	holds   func(int) bool
+	holds   window.Condition
 	ledger  Ledger
 	group   *window.Group
 	read    int
@@ -190,7 +206,7 @@ type scribe struct {
 	version int // of the shelf, when pending was planned
 }
 
-func newScribe(log []window.Event, holds func(int) bool) *scribe {
+func newScribe(log []window.Event, holds window.Condition) *scribe {
 	o := &scribe{log: log, holds: holds, ledger: Ledger{Rule: alert.Rule{ID: "r", Title: "R", Level: "high"}, Token: "group"}}
 	o.restart()
 	return o

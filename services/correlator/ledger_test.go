@@ -22,7 +22,7 @@ type bench struct {
 	alerts []alert.Alert // latest revisions, in order of opening
 }
 
-func newBench(t *testing.T, holds func(int) bool) *bench {
+func newBench(t *testing.T, holds window.Condition) *bench {
 	return &bench{
 		t:      t,
 		ledger: Ledger{Rule: alert.Rule{ID: "r"}, Token: "group", Fields: map[string]string{"recipientAccountId": "111122223333"}},
@@ -125,7 +125,7 @@ func TestLedgerLeavesChainsThatLeadHome(t *testing.T) {
 
 func TestLedgerWithdrawsAndRevives(t *testing.T) {
 	// With eq, what arrives can take back what was said.
-	b := newBench(t, func(n int) bool { return n == 2 })
+	b := newBench(t, counts(window.EQ, 2))
 	b.arrive(0, 0, 1)
 	b.expect("e1/1 open 2")
 	b.arrive(0, -1, -2) // e0 sees three now, e1 four

@@ -245,7 +245,7 @@ func (o *owner) insert(match *trailbellv1.Match, e window.Event) {
 	id := streams.GroupID(match.GetCorrelation(), match.GetGroup())
 	g := o.groups[id]
 	if g == nil {
-		g = &group{key: newKey(id, c, match.GetGroup()), window: window.New(c.Timespan().Milliseconds(), c.Holds)}
+		g = &group{key: newKey(id, c, match.GetGroup()), window: window.New(c.Levels()[0].Timespan, c.Levels()[0].Condition)}
 		o.groups[id] = g
 		o.metrics.groups.Set(float64(len(o.groups)))
 	}

@@ -94,7 +94,7 @@ func (c *Correlator) group(correlation *sigma.CompiledCorrelation, values []stri
 	key := joined(values)
 	g := groups[key]
 	if g == nil {
-		g = &group{values, window.New(correlation.Timespan().Milliseconds(), correlation.Holds)}
+		g = &group{values, window.New(correlation.Levels()[0].Timespan, correlation.Levels()[0].Condition)}
 		groups[key] = g
 	}
 	return g

@@ -35,10 +35,10 @@
 // # Forgetting
 //
 // [Group.Forget] drops events by the time at which the log stored them. What
-// was concluded from a forgotten event stays. The condition is tested on the
-// highest number of events that a window ever held at one time, so that an
-// event that held does not cease to because of what is forgotten; a run stays
-// cut where a forgotten event cut it; and an episode that ended does not open
-// again. Two events count together if there was a time at which both were
-// remembered.
+// was concluded from a forgotten event stays. The verdict on a window that has
+// lost events is not revised, unless what is left of the window is enough for
+// another one: five events are at least four, and are not less than three,
+// whatever else there was. A run stays cut where a forgotten event cut it; and
+// an episode that ended does not open again. A late event between two others
+// takes their verdict if what is forgotten may have been in its window.
 package window

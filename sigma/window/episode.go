@@ -17,14 +17,14 @@ type Episode struct {
 func (e Episode) Len() int { return e.end - e.start }
 
 // First returns the earliest contributing event.
-func (e Episode) First() Event { return e.group.entries[e.start].Event }
+func (e Episode) First() Event { return e.group.event(e.start) }
 
 // FirstHeld returns the first event at which the condition holds.
-func (e Episode) FirstHeld() Event { return e.group.entries[e.held].Event }
+func (e Episode) FirstHeld() Event { return e.group.event(e.held) }
 
 // Last returns the last event at which the condition holds, which is also the
 // last contributing one.
-func (e Episode) Last() Event { return e.group.entries[e.end-1].Event }
+func (e Episode) Last() Event { return e.group.event(e.end - 1) }
 
 // Event returns the contributing event number i in order, counted from 0. It
 // panics if i is not below Len.
@@ -32,7 +32,7 @@ func (e Episode) Event(i int) Event {
 	if i < 0 || i >= e.Len() {
 		panic("window: event out of the episode")
 	}
-	return e.group.entries[e.start+i].Event
+	return e.group.event(e.start + i)
 }
 
 // Events returns the contributing events in order.
@@ -57,18 +57,18 @@ func (e Episode) Anchor() Event {
 // overlap; their contributing events may.
 func (g *Group) Episodes() iter.Seq[Episode] {
 	return func(yield func(Episode) bool) {
-		for i := 0; i < len(g.entries); {
-			if !g.entries[i].holds {
+		for i := 0; i < g.len(); {
+			if !g.entries.at(i).holds {
 				i++
 				continue
 			}
 			held := i
-			for g.entries[i].gap != gapBroke && i+1 < len(g.entries) && g.entries[i+1].holds {
+			for g.entries.at(i).gap != gapBroke && i+1 < g.len() && g.entries.at(i+1).holds {
 				i++
 			}
-			open := i == len(g.entries)-1 && g.entries[i].gap != gapBroke
+			open := i == g.len()-1 && g.entries.at(i).gap != gapBroke
 			i++
-			start := g.start(g.entries[held].Time, held)
+			start := g.start(g.time(held), held)
 			if !yield(Episode{group: g, start: start, held: held, end: i, Open: open}) {
 				return
 			}

@@ -20,6 +20,14 @@ type Event struct {
 	Stored int64
 	// Evidence says where the record can be read again.
 	Evidence Ref
+	// Inputs says which inputs of the condition the event stands for: bit i is
+	// input i. 0 is read as 1, the first input alone. Only Rules and
+	// OrderedRules look at it; with another measure it comes back as 0.
+	Inputs uint64
+	// Values are hashes for the measure Values, and millionths for Sum,
+	// Average and Percentile; with another measure they come back as nil. They
+	// need not be sorted, and must not be changed once they are inserted.
+	Values []int64
 }
 
 // Ref names a record by the sequence of its event batch and its position in

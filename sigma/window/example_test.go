@@ -9,7 +9,7 @@ import (
 // More than four within 360 s: the fifth event fires, also when the third of
 // them arrives last.
 func Example() {
-	g := window.New(360_000, func(count int) bool { return count > 4 })
+	g := window.New(360_000, window.Condition{Bounds: []window.Bound{{Op: window.GT, Value: 4}}})
 	for i, at := range []int64{0, 100_000, 300_000, 360_000, 200_000} {
 		g.Insert(window.Event{Time: at, ID: fmt.Sprintf("event at %d s", at/1000), Seq: uint64(i + 1)})
 	}

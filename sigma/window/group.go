@@ -3,7 +3,7 @@ package window
 import (
 	"hash/maphash"
 	"iter"
-	"sort"
+	"slices"
 )
 
 // indexFrom is the number of events from which a group keeps an index of its
@@ -15,39 +15,14 @@ const indexFrom = 32
 // that another process may hash differently.
 var seed = maphash.MakeSeed()
 
-// entry is an event with what is known of the window that ends at it.
-type entry struct {
-	Event
-	// present is the number of events in the window, this one included.
-	present int32
-	// measure is what the condition is tested on: the highest that present
-	// ever was. It is above present once events have been forgotten. To count
-	// the forgotten ones on top of later ones would count an identity twice
-	// that is forgotten and arrives again.
-	measure int32
-	holds   bool
-	gap     gap
-}
-
-// gap says what has been forgotten between an event and its successor: nothing,
-// or, of several events, the greatest gap.
-type gap uint8
-
-const (
-	// gapHeld: events that held. A run that reached across still does.
-	gapHeld gap = iota + 1
-	// gapBroke: an event that did not hold. No run reaches across.
-	gapBroke
-)
-
 // Group is the sequence of events of one correlation for one set of group-by
 // values. It is not safe for concurrent use. The zero value is not usable; use
 // [New].
 type Group struct {
-	timespan int64
-	holds    func(count int) bool
+	sequence
+	counts  Measure // what of an event counts
+	measure measure
 
-	entries []entry // ordered by (Time, ID)
 	// identities holds the hashes of all IDs; nil while the group is small.
 	identities map[uint64]struct{}
 	newest     uint64
@@ -55,25 +30,29 @@ type Group struct {
 	// the gap a late event belongs is unknown, and a run that is continued
 	// does less harm than one that seems to begin.
 	front gap
-	// oldest is a lower bound of the entries' Stored, so that a call of Forget
+	dirty bool
+	// forgotten is the latest time of an event that was forgotten, or none.
+	forgotten int64
+	// oldest is a lower bound of the entries' stored, so that a call of Forget
 	// that has nothing to do costs nothing.
 	oldest int64
-	dirty  bool
+	link   *link // to its chain; nil if there is none
 }
 
 // New returns an empty group whose windows are timespan milliseconds long,
-// both ends included, and whose condition holds at an event if holds returns
-// true for the number of events in the window that ends there. holds must be
-// pure: it is called in no particular order.
-func New(timespan int64, holds func(count int) bool) *Group {
-	return &Group{timespan: timespan, holds: holds}
+// both ends included. At an event the condition is tested on the window that
+// ends there. Its slices must not be changed. New panics if the condition has
+// an operator or a measure that does not exist.
+func New(timespan int64, c Condition) *Group {
+	return &Group{sequence: sequence{timespan: timespan}, counts: c.Measure, measure: newMeasure(&c), forgotten: none}
 }
 
 // Len returns the number of events that the group remembers.
-func (g *Group) Len() int { return len(g.entries) }
+func (g *Group) Len() int { return g.len() }
 
 // Newest returns the highest Seq that the group was ever given, repeats
-// included.
+// included. A group of a chain is given what touches it: an event that does
+// not itself count for the group may make others count.
 func (g *Group) Newest() uint64 { return g.newest }
 
 // Oldest returns a time before which no remembered event was stored: a call of
@@ -90,131 +69,149 @@ func (g *Group) Settle() { g.dirty = false }
 
 // Insert adds an event and reports whether the group changed.
 //
-// An identity that is already there counts once, whatever it comes with. If it
-// comes with another time, the earliest of its times is its time, so that the
-// order of arrival does not matter; only then a repeat changes the group. A
-// repeat renews how long its event is remembered: an event is as young as its
-// last arrival. For everything else the first arrival speaks.
+// An identity that is already there counts once. If it comes with another
+// time, the earliest of its times is its time. If it stands for other inputs,
+// it stands for the inputs of both; if it has other values, the measure Values
+// counts those of both, and the others take the greater of the two lists, in
+// order, number by number. So the order of arrival does not matter, and only
+// in these cases a repeat changes the group. A repeat renews how long its event
+// is remembered: an event is as young as its last arrival. For everything else
+// the first arrival speaks.
 //
-// Inserting at the end costs a binary search. Inserting elsewhere also costs
-// as many steps as there are windows that the event falls into, and moving the
-// later events.
+// Inserting costs a binary search, as many steps as there are windows that the
+// event falls into, and moving a few hundred later events. At the end of a
+// group no other window contains it. What a measure costs beside that is told
+// in the package documentation.
 func (g *Group) Insert(e Event) bool {
 	g.newest = max(g.newest, e.Seq)
-	i := g.position(e.Time, e.ID)
-	if i < len(g.entries) && g.entries[i].Time == e.Time && g.entries[i].ID == e.ID {
-		g.renew(i, e.Stored)
-		return false
-	}
-	if g.has(e.ID) {
-		if k := g.find(e.ID); k >= 0 {
-			if g.entries[k].Time < e.Time {
-				g.renew(k, e.Stored)
-				return false
-			}
-			known := g.entries[k].Event
-			g.remove(k)
-			// The event was here before under a later time: it keeps its
-			// arrival, and is read again where its time comes from.
-			e.Seq, e.Index = known.Seq, known.Index
-			e.Stored = max(e.Stored, known.Stored)
-			i = g.position(e.Time, e.ID)
+	e.Inputs, e.Values = g.counts.trim(e.Inputs, e.Values)
+	i, known := g.find(e.Time, e.ID)
+	if !known && g.Has(e.ID) {
+		if k := g.scan(e.ID); k >= 0 {
+			i, known = k, true
 		}
 	}
-	g.insert(i, e)
-	return true
+	if !known {
+		g.insert(i, e)
+		return true
+	}
+	is := g.event(i)
+	// It is read again where its time comes from, and keeps its arrival.
+	if e.Time >= is.Time {
+		e.Time, e.Evidence = is.Time, is.Evidence
+	}
+	e.Seq, e.Index, e.Stored = is.Seq, is.Index, max(is.Stored, e.Stored)
+	e.Inputs, e.Values = g.counts.unite(is.Inputs, is.Values, e.Inputs, e.Values)
+	return g.replace(i, is, e)
 }
 
-func (g *Group) renew(i int, stored int64) {
-	g.entries[i].Stored = max(g.entries[i].Stored, stored)
+// replace makes the event at position i another one with the same identity,
+// and reports whether the group changed.
+func (g *Group) replace(i int, is, e Event) bool {
+	switch {
+	case e.Time != is.Time:
+		g.remove(i)
+		i, _ = g.find(e.Time, e.ID)
+		g.insert(i, e)
+		return true
+	case e.Inputs != is.Inputs || !slices.Equal(e.Values, is.Values):
+		n := *g.entries.at(i)
+		n.stored = e.Stored
+		g.entries.remove(i)
+		g.measure.remove(&g.sequence, i, is)
+		g.entries.insert(i, n)
+		g.measure.insert(&g.sequence, i, e)
+		g.judgeFrom(i, e.Time)
+		return true
+	}
+	g.entries.at(i).stored = e.Stored
+	return false
 }
 
 // insert puts an event that is not in the group at position i and brings the
-// windows up to date that it falls into.
+// verdicts on the windows up to date that it falls into.
 func (g *Group) insert(i int, e Event) {
-	n := entry{Event: e}
-	n.present = int32(i-g.start(e.Time, i)) + 1
-	n.measure = n.present
+	n := entryOf(e)
 	before := g.front
 	if i > 0 {
-		before = g.entries[i-1].gap
+		before = g.entries.at(i - 1).gap
 	}
-	if before != 0 {
+	if before != 0 && e.Time <= g.forgotten {
 		n.gap = gapHeld // on which side of e it was is forgotten, too
 	}
-	if i < len(g.entries) {
-		// What its successor saw of the events before it is inside the window
-		// of e as well, and the successor itself makes up for e. This matters
-		// when some of them have been forgotten: without them, e would seem to
-		// interrupt a run that it belongs to.
-		s := g.entries[i]
-		inRun := before == gapHeld && i > 0 && g.entries[i-1].holds && s.holds
-		if inRun || s.Time-e.Time <= g.timespan {
-			n.measure = max(n.measure, s.measure)
+	if i > 0 && i < g.len() && g.forgotten != none && e.Time-g.forgotten <= g.timespan {
+		// What has been forgotten may have been in the window of e, too.
+		// Without it, e would seem to interrupt what its neighbours agree on.
+		p, s := g.entries.at(i-1), g.entries.at(i)
+		inRun := before == gapHeld && p.holds
+		inSight := before == 0 && e.Time-p.time <= g.timespan && (p.lost || s.lost)
+		if p.holds == s.holds && (inRun || inSight) {
+			n.holds, n.lost = p.holds, true
 		}
 	}
-	n.holds = g.holds(int(n.measure))
-
-	if len(g.entries) == 0 || e.Stored < g.oldest {
+	if g.len() == 0 || e.Stored < g.oldest {
 		g.oldest = e.Stored
 	}
-	g.entries = append(g.entries, entry{})
-	copy(g.entries[i+1:], g.entries[i:])
-	g.entries[i] = n
+	g.entries.insert(i, n)
 	g.remember(e.ID)
+	g.measure.insert(&g.sequence, i, e)
 
+	g.judge(i)
 	// An event that does not hold matters if it ends or divides a run; one
 	// that holds always does.
-	if n.holds || i > 0 && g.entries[i-1].holds {
+	if i > 0 && g.entries.at(i-1).holds {
 		g.dirty = true
 	}
-	for j := i + 1; j < len(g.entries) && g.entries[j].Time-e.Time <= g.timespan; j++ {
-		g.remeasure(j, 1)
+	if n.holds && g.entries.at(i).holds {
+		g.link.flipped(e.ID)
 	}
+	g.judgeFrom(i+1, e.Time)
 }
 
 // remove takes out the event at position i as if it had never been there.
-func (g *Group) remove(i int) {
-	e := g.entries[i]
-	g.entries = append(g.entries[:i], g.entries[i+1:]...)
+func (g *Group) remove(i int) Event {
+	e, n := g.event(i), *g.entries.at(i)
+	g.entries.remove(i)
 	g.dropIdentity(e.ID)
-	if e.holds || i > 0 && g.entries[i-1].holds {
-		g.dirty = true
+	g.measure.remove(&g.sequence, i, e)
+	if i > 0 {
+		p := g.entries.at(i - 1)
+		p.gap = max(p.gap, n.gap)
+		g.dirty = g.dirty || p.holds
+	} else if n.gap != 0 {
+		g.front = gapHeld
 	}
-	for j := i; j < len(g.entries) && g.entries[j].Time-e.Time <= g.timespan; j++ {
-		g.remeasure(j, -1)
+	if n.holds {
+		g.dirty = true
+		g.link.flipped(e.ID)
+	}
+	g.judgeFrom(i, e.Time)
+	return e
+}
+
+// judgeFrom brings the verdicts on the windows up to date that contain time,
+// from position j on.
+func (g *Group) judgeFrom(j int, time int64) {
+	for ; g.reaches(time, j); j++ {
+		g.judge(j)
 	}
 }
 
-// remeasure adds d events to the window that ends at j.
-func (g *Group) remeasure(j int, d int32) {
-	n := &g.entries[j]
+// judge tests the window that ends at j. A verdict on a window that has lost
+// events stays, unless it is certain without them.
+func (g *Group) judge(j int) {
+	v := g.measure.verdict(&g.sequence, j)
+	n := g.entries.at(j)
 	held := n.holds
-	if d < 0 && n.measure == n.present {
-		n.measure += d
+	if !n.lost || v.final {
+		n.holds = v.holds
 	}
-	n.present += d
-	n.measure = max(n.measure, n.present)
-	n.holds = g.holds(int(n.measure))
 	if held || n.holds {
 		g.dirty = true
 	}
-}
-
-// position returns where an event with this time and identity is, or belongs.
-func (g *Group) position(time int64, id string) int {
-	before := func(n *entry) bool { return n.Time < time || n.Time == time && n.ID < id }
-	// Most events come in order.
-	if last := len(g.entries) - 1; last < 0 || before(&g.entries[last]) {
-		return last + 1
+	if held != n.holds {
+		g.link.flipped(n.id)
 	}
-	return sort.Search(len(g.entries), func(i int) bool { return !before(&g.entries[i]) })
-}
-
-// start returns the position of the first event of a window that ends at time,
-// looking at the events before position end only.
-func (g *Group) start(time int64, end int) int {
-	return sort.Search(end, func(i int) bool { return time-g.entries[i].Time <= g.timespan })
 }
 
 // Forget drops the events that the log stored before cutoff, in milliseconds
@@ -226,64 +223,76 @@ func (g *Group) start(time int64, end int) int {
 // has something to drop, and nothing otherwise: advance cutoff in steps of the
 // log's time, such as whole minutes, which is as deterministic as the log.
 func (g *Group) Forget(cutoff int64) {
-	if cutoff <= g.oldest || len(g.entries) == 0 {
+	g.link.forget(cutoff)
+	if cutoff <= g.oldest || g.len() == 0 {
 		return
 	}
-	oldest := int64(0)
-	kept := g.entries[:0]
-	for _, n := range g.entries {
-		if n.Stored < cutoff {
-			g.dropIdentity(n.ID)
+	var (
+		keep    = make([]bool, g.len())
+		kept    int
+		last    *entry // of those that stay
+		dropped *entry // the last one
+		oldest  int64
+	)
+	for i := range keep {
+		n := g.entries.at(i)
+		if n.stored < cutoff {
+			g.dropIdentity(n.id)
 			left := gapHeld
 			if !n.holds {
 				left = gapBroke
 			}
-			if p := len(kept) - 1; p >= 0 {
-				kept[p].gap = max(kept[p].gap, n.gap, left)
+			if last != nil {
+				last.gap = max(last.gap, n.gap, left)
 			} else {
 				g.front = gapHeld
 			}
+			dropped = n
+			g.forgotten = max(g.forgotten, n.time)
 			continue
 		}
-		if len(kept) == 0 || n.Stored < oldest {
-			oldest = n.Stored
+		if dropped != nil && n.time-dropped.time <= g.timespan {
+			n.lost = true
 		}
-		kept = append(kept, n)
+		if last == nil || n.stored < oldest {
+			oldest = n.stored
+		}
+		keep[i], last = true, n
+		kept++
 	}
-	clear(g.entries[len(kept):]) // let go of the identities
-	g.entries = kept
 	g.oldest = oldest
-	for i, start := 0, 0; i < len(kept); i++ {
-		for kept[i].Time-kept[start].Time > g.timespan {
-			start++
-		}
-		kept[i].present = int32(i-start) + 1
+	if kept == len(keep) {
+		return
 	}
-	if cap(kept) > 4*len(kept) {
-		g.entries = append(make([]entry, 0, len(kept)), kept...)
-	}
-	if len(kept) < indexFrom/2 {
+	stays := func(i int) bool { return keep[i] }
+	g.entries.filter(stays)
+	g.measure.forget(&g.sequence, stays)
+	if kept < indexFrom/2 {
 		g.identities = nil
 	}
 }
 
 // Has reports whether the group remembers an event with this identity. In a
 // large group it goes by a 64-bit hash.
-func (g *Group) Has(id string) bool { return g.has(id) }
-
-func (g *Group) has(id string) bool {
+func (g *Group) Has(id string) bool {
 	if g.identities != nil {
 		_, ok := g.identities[maphash.String(seed, id)]
 		return ok
 	}
-	return g.find(id) >= 0
+	return g.scan(id) >= 0
 }
 
-// find returns the position of an identity, or -1. It is a scan: only small
-// groups and identities that changed their time come here.
-func (g *Group) find(id string) int {
-	for i := range g.entries {
-		if g.entries[i].ID == id {
+// find returns where an event with this time and identity is, or belongs.
+func (g *Group) find(time int64, id string) (i int, known bool) {
+	i = g.position(time, id)
+	return i, i < g.len() && g.time(i) == time && g.entries.at(i).id == id
+}
+
+// scan returns the position of an identity, or -1. Only small groups and
+// identities that changed their time come here.
+func (g *Group) scan(id string) int {
+	for i := range g.len() {
+		if g.entries.at(i).id == id {
 			return i
 		}
 	}
@@ -295,12 +304,12 @@ func (g *Group) remember(id string) {
 		g.identities[maphash.String(seed, id)] = struct{}{}
 		return
 	}
-	if len(g.entries) < indexFrom {
+	if g.len() < indexFrom {
 		return
 	}
 	g.identities = make(map[uint64]struct{}, 2*indexFrom)
-	for i := range g.entries {
-		g.identities[maphash.String(seed, g.entries[i].ID)] = struct{}{}
+	for i := range g.len() {
+		g.identities[maphash.String(seed, g.entries.at(i).id)] = struct{}{}
 	}
 }
 
@@ -310,13 +319,19 @@ func (g *Group) dropIdentity(id string) {
 	}
 }
 
+func (g *Group) event(i int) Event {
+	e := g.entries.at(i).event()
+	g.measure.complete(i, &e)
+	return e
+}
+
 // Events returns all remembered events in order.
-func (g *Group) Events() iter.Seq[Event] { return g.between(0, len(g.entries)) }
+func (g *Group) Events() iter.Seq[Event] { return g.between(0, g.len()) }
 
 func (g *Group) between(from, to int) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		for i := from; i < to; i++ {
-			if !yield(g.entries[i].Event) {
+			if !yield(g.event(i)) {
 				return
 			}
 		}

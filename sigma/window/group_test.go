@@ -10,7 +10,9 @@ import (
 
 const second = int64(1000)
 
-func moreThan(n int) func(int) bool { return func(count int) bool { return count > n } }
+func moreThan(n int64) window.Condition {
+	return window.Condition{Bounds: []window.Bound{{Op: window.GT, Value: n}}}
+}
 
 // at makes an event at a number of seconds, stored when it happened.
 func at(seconds int64, id string) window.Event {
@@ -32,7 +34,7 @@ func TestGroup(t *testing.T) {
 	tests := []struct {
 		name     string
 		timespan int64
-		holds    func(int) bool
+		holds    window.Condition
 		events   []window.Event
 		want     []episode
 	}{
@@ -97,7 +99,7 @@ func TestGroup(t *testing.T) {
 			},
 		},
 		{
-			name: "with eq a late event divides an episode", timespan: 10 * second, holds: func(n int) bool { return n == 1 },
+			name: "with eq a late event divides an episode", timespan: 10 * second, holds: window.Condition{Bounds: []window.Bound{{Op: window.EQ, Value: 1}}},
 			events: []window.Event{at(0, "a"), at(20, "b"), at(40, "c"), at(21, "late")},
 			want: []episode{
 				{First: 0, Last: 20 * second, Events: []string{"a", "b"}, Holding: []string{"a", "b"}},

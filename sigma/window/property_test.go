@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/trailbell/trailbell/sigma/window"
@@ -13,44 +14,94 @@ import (
 
 const span = int64(10)
 
-// condition draws a condition: such as grow with every event, and such as do
-// not.
-func condition(t *rapid.T) func(int) bool {
-	n := rapid.IntRange(0, 5).Draw(t, "threshold")
-	switch rapid.SampledFrom([]string{"gt", "lt", "eq"}).Draw(t, "operator") {
-	case "gt":
-		return func(count int) bool { return count > n }
-	case "lt":
-		return func(count int) bool { return count < n }
-	default:
-		return func(count int) bool { return count == n }
+// inputs is how many inputs the drawn conditions have.
+const inputs = 4
+
+var measures = map[string]window.Measure{
+	"Events": window.Events, "Values": window.Values, "Rules": window.Rules, "OrderedRules": window.OrderedRules,
+	"Sum": window.Sum, "Average": window.Average, "Percentile": window.Percentile,
+}
+
+// check checks a property for every measure.
+func check(t *testing.T, property func(*rapid.T, window.Measure)) {
+	for name, m := range measures {
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) { property(t, m) }))
 	}
 }
 
+// condition draws a condition on a measure: such as grow with every event, and
+// such as do not.
+func condition(t *rapid.T, m window.Measure) window.Condition {
+	c := window.Condition{Measure: m}
+	ordered := m == window.OrderedRules
+	if (ordered || m == window.Rules) && rapid.Bool().Draw(t, "terms") {
+		input := rapid.IntRange(0, inputs-1)
+		for range rapid.IntRange(1, 3).Draw(t, "alternatives") {
+			need := rapid.SliceOfNDistinct(input, 0, inputs, rapid.ID)
+			if ordered {
+				need = rapid.SliceOfN(input, 0, inputs)
+			}
+			c.Terms = append(c.Terms, window.Term{
+				Need:   need.Draw(t, "need"),
+				Absent: rapid.SampledFrom([]uint64{0, 0, 0, 1, 4, 6}).Draw(t, "absent"),
+			})
+		}
+		return c
+	}
+	value := rapid.Int64Range(0, 5)
+	switch m {
+	case window.Rules, window.OrderedRules:
+		value = rapid.Int64Range(0, inputs)
+	case window.Sum:
+		value = rapid.Int64Range(-4, 12)
+	case window.Average, window.Percentile:
+		value = rapid.Int64Range(-2, 5)
+		c.Percentile = rapid.SampledFrom([]int{0, 1, 25, 50, 75, 95, 99, 100}).Draw(t, "percentile")
+	}
+	for range rapid.SampledFrom([]int{1, 1, 1, 2, 0}).Draw(t, "bounds") {
+		op := rapid.SampledFrom([]window.Op{window.GT, window.GTE, window.LT, window.LTE, window.EQ, window.NEQ})
+		c.Bounds = append(c.Bounds, window.Bound{Op: op.Draw(t, "operator"), Value: value.Draw(t, "threshold")})
+	}
+	return c
+}
+
+// counts draws what an event counts for.
+func counts(t *rapid.T, e *window.Event) {
+	e.Inputs = rapid.SampledFrom([]uint64{0, 1, 2, 2, 4, 4, 8, 3, 5, 6, 15}).Draw(t, "inputs")
+	e.Values = rapid.SliceOfN(rapid.SampledFrom([]int64{0, 1, 1, 2, 3, 4, 5, -1, -3}), 0, 3).Draw(t, "values")
+}
+
 // timeline draws events whose distances are mostly those where windows end.
-func timeline(t *rapid.T) []window.Event {
-	steps := rapid.SliceOfN(rapid.SampledFrom([]int64{0, 0, 1, 2, 5, span - 1, span, span + 1, 3 * span}), 0, 60).Draw(t, "steps")
+func timeline(t *rapid.T) []window.Event { return timelineOf(t, 40) }
+
+func timelineOf(t *rapid.T, most int) []window.Event {
+	steps := rapid.SliceOfN(rapid.SampledFrom([]int64{0, 0, 0, 1, 2, 5, span - 1, span, span + 1, 3 * span}), 0, most).Draw(t, "steps")
 	now := int64(0)
 	var events []window.Event
 	for i, s := range steps {
 		now += s
-		events = append(events, window.Event{
+		e := window.Event{
 			Time:   now,
 			ID:     fmt.Sprintf("%02x", (i*67)%256), // of equal times not in order of arrival
 			Stored: rapid.Int64Range(0, 100).Draw(t, "stored"),
-		})
+		}
+		counts(t, &e)
+		events = append(events, e)
 	}
 	return events
 }
 
 // arrival draws an order of arrival of the events, with some of them repeated
-// and, of these, some under another time.
+// and, of these, some with another time, other inputs or other values.
 func arrival(t *rapid.T, events []window.Event) []window.Event {
 	arrived := slices.Clone(events)
 	if len(events) > 0 {
 		for range rapid.IntRange(0, 20).Draw(t, "repeats") {
 			e := rapid.SampledFrom(events).Draw(t, "repeated")
 			e.Time += rapid.SampledFrom([]int64{0, 0, 0, 1, -1, span, -span}).Draw(t, "shift")
+			if rapid.IntRange(0, 2).Draw(t, "another") == 0 {
+				counts(t, &e)
+			}
 			arrived = append(arrived, e)
 		}
 	}
@@ -58,23 +109,51 @@ func arrival(t *rapid.T, events []window.Event) []window.Event {
 }
 
 func TestEpisodesDoNotDependOnArrival(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		holds := condition(t)
+	check(t, func(t *rapid.T, m window.Measure) {
+		c := condition(t, m)
 		arrived := arrival(t, timeline(t))
-		g := window.New(span, holds)
+		g := window.New(span, c)
 		deliver(g, arrived...)
-		if diff := cmp.Diff(oracle(span, holds, arrived), episodes(g)); diff != "" {
+		if diff := cmp.Diff(oracle(span, c, arrived), episodes(g)); diff != "" {
 			t.Fatalf("episodes (-oracle +group):\n%s", diff)
+		}
+		ignore := cmpopts.IgnoreFields(window.Event{}, "Seq", "Index", "Stored", "Evidence")
+		want := merged(m, arrived)
+		for i := range want {
+			numbers, masks := m != window.Events && m != window.Rules && m != window.OrderedRules, m == window.Rules || m == window.OrderedRules
+			if !masks {
+				want[i].Inputs = 0
+			}
+			if !numbers {
+				want[i].Values = nil
+			}
+			if m == window.Values {
+				slices.Sort(want[i].Values)
+				want[i].Values = slices.Compact(want[i].Values)
+			}
+		}
+		if diff := cmp.Diff(want, slices.Collect(g.Events()), ignore, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("events (-oracle +group):\n%s", diff)
 		}
 	})
 }
 
 func TestQuietInsertionsChangeNothing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g := window.New(span, condition(t))
+	check(t, func(t *rapid.T, m window.Measure) {
+		g := window.New(span, condition(t, m))
 		said := episodes(g)
 		for _, e := range arrival(t, timeline(t)) {
-			deliver(g, e)
+			before := slices.Collect(g.Events())
+			e.Seq = g.Newest() + 1
+			changed := g.Insert(e)
+			if now := slices.Collect(g.Events()); !changed {
+				// A repeat may renew an event; that is no change.
+				if diff := cmp.Diff(before, now, cmpopts.IgnoreFields(window.Event{}, "Stored")); diff != "" {
+					t.Fatalf("Insert = false, and the group has changed:\n%s", diff)
+				}
+			} else if cmp.Equal(before, now) {
+				t.Fatalf("Insert = true, and the group has not changed")
+			}
 			if g.Dirty() {
 				said = episodes(g)
 				g.Settle()
@@ -85,11 +164,31 @@ func TestQuietInsertionsChangeNothing(t *testing.T) {
 	})
 }
 
+// An insertion makes a group dirty if an episode changes, and only if one is
+// touched: a group in which nothing holds before and after is not dirty.
+func TestNothingToSayIsNotDirty(t *testing.T) {
+	check(t, func(t *rapid.T, m window.Measure) {
+		g := window.New(span, condition(t, m))
+		for _, e := range arrival(t, timeline(t)) {
+			before := episodes(g)
+			deliver(g, e)
+			if g.Dirty() && before == nil && episodes(g) == nil && g.Len() > 0 {
+				// A repeat with an earlier time is taken out and put in, and
+				// in between something may hold.
+				if !slices.ContainsFunc(slices.Collect(g.Events()), func(n window.Event) bool { return n.ID == e.ID && n.Seq != g.Newest() }) {
+					t.Fatalf("dirty, with no episode before or after %+v", e)
+				}
+			}
+			g.Settle()
+		}
+	})
+}
+
 func TestForgettingLeavesWhatIsLeft(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g := window.New(span, condition(t))
-		deliver(g, arrival(t, timeline(t))...)
+	check(t, func(t *rapid.T, m window.Measure) {
+		g := window.New(span, condition(t, m))
 		for range rapid.IntRange(1, 3).Draw(t, "times") {
+			deliver(g, arrival(t, timelineOf(t, 20))...)
 			cutoff := rapid.Int64Range(0, 101).Draw(t, "cutoff")
 			gone := map[string]bool{}
 			for e := range g.Events() {
@@ -120,11 +219,47 @@ func TestForgettingLeavesWhatIsLeft(t *testing.T) {
 	})
 }
 
-// A condition that more events cannot break is not broken by forgetting
-// either: whatever arrives later, no run is divided.
+// What arrives after something was forgotten, and too far from all of it to be
+// in a window with it, is judged as if nothing had been forgotten.
+func TestForgettingDoesNotReachFurtherThanAWindow(t *testing.T) {
+	check(t, func(t *rapid.T, m window.Measure) {
+		c := condition(t, m)
+		g := window.New(span, c)
+		old := arrival(t, timeline(t))
+		deliver(g, old...)
+		g.Forget(rapid.Int64Range(0, 101).Draw(t, "cutoff"))
+		end := int64(0)
+		for _, e := range old {
+			end = max(end, e.Time)
+		}
+		late := timeline(t)
+		for i := range late {
+			late[i].Time += end + 2*span + 1
+			late[i].ID = "late " + late[i].ID
+		}
+		late = arrival(t, late)
+		deliver(g, late...)
+		var want, got [][]string
+		for _, e := range oracle(span, c, late) {
+			want = append(want, e.Holding)
+		}
+		for _, e := range episodes(g) {
+			e.Holding = slices.DeleteFunc(e.Holding, func(id string) bool { return id[0] != 'l' })
+			if len(e.Holding) > 0 {
+				got = append(got, e.Holding)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("runs (-oracle +group):\n%s", diff)
+		}
+	})
+}
+
+// An event count that more events cannot bring down is not brought down by
+// forgetting either: whatever arrives later, no run is divided.
 func TestLateEventsNeverDivideARunThatOnlyGrows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := window.New(span, moreThan(rapid.IntRange(0, 4).Draw(t, "threshold")))
+		g := window.New(span, moreThan(rapid.Int64Range(0, 4).Draw(t, "threshold")))
 		for _, e := range rapid.Permutation(timeline(t)).Draw(t, "arrival") {
 			before := episodes(g)
 			deliver(g, e)

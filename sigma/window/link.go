@@ -1,0 +1,39 @@
+package window
+
+import (
+	"iter"
+	"maps"
+	"slices"
+)
+
+// link is what a group of a chain tells the chain, and remembers of what the
+// chain took out again.
+type link struct {
+	// flips are the identities of the events at which the condition began or
+	// ceased to hold since the chain asked, some of them several times.
+	flips []string
+	gone  map[string]Event
+}
+
+func (l *link) flipped(id string) {
+	if l != nil {
+		l.flips = append(l.flips, id)
+	}
+}
+
+func (l *link) forget(cutoff int64) {
+	if l != nil {
+		maps.DeleteFunc(l.gone, func(_ string, e Event) bool { return e.Stored < cutoff })
+	}
+}
+
+// Gone returns the events that a chain took out of the group again, since the
+// condition at a level inside ceased to hold there, in order. They are as they
+// were when they were taken out, and forgotten like all others. A group that
+// is not of a chain has none.
+func (g *Group) Gone() iter.Seq[Event] {
+	if g.link == nil {
+		return func(func(Event) bool) {}
+	}
+	return slices.Values(slices.SortedFunc(maps.Values(g.link.gone), Event.Compare))
+}
