@@ -139,6 +139,7 @@ func TestShippedRules(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"access_denied informational",
 		"access_denied_burst medium",
+		"access_key_created_for_another_user medium",
 		"account_left_organization high",
 		"administrator_policy_attached high",
 		"bucket_expires_objects_soon medium",
@@ -169,6 +170,7 @@ func TestShippedRules(t *testing.T) {
 		"object_deleted informational",
 		"policy_allows_everything high",
 		"public_access_block_removed medium",
+		"role_trust_given_to_another_account medium",
 		"role_trust_opened_to_anyone high",
 		"root_access_key_created critical",
 		"root_activity high",
