@@ -38,6 +38,7 @@ type Set struct {
 	fields       []fieldPath
 	index        index
 	readers      sync.Pool
+	placeholders map[string][]string
 	// Slots of the fields whose values the caller of Candidates knows; -1 when
 	// no rule reads them.
 	sourceSlot, nameSlot int
@@ -46,6 +47,7 @@ type Set struct {
 // CompiledRule is a detection rule of a Set.
 type CompiledRule struct {
 	meta      Meta
+	source    *Rule // for people who ask why
 	condition node
 	alerts    bool
 	feeds     []*CompiledCorrelation
@@ -86,7 +88,7 @@ func (s *Set) Skipped() []Skipped { return s.skipped }
 // name the first is kept, and a correlation that cannot work is left out.
 func Compile(c *Collection, opts Options) (*Set, []error) {
 	k := compiler{
-		set:      &Set{skipped: slices.Clone(c.Skipped), byID: map[string]*CompiledCorrelation{}},
+		set:      &Set{skipped: slices.Clone(c.Skipped), byID: map[string]*CompiledCorrelation{}, placeholders: opts.Placeholders},
 		opts:     opts,
 		entries:  map[string]*entry{},
 		slots:    map[string]int{},
@@ -185,7 +187,7 @@ func (k *compiler) level(m *Meta) {
 }
 
 func (k *compiler) rule(rule *Rule) {
-	compiled := &CompiledRule{meta: rule.Meta}
+	compiled := &CompiledRule{meta: rule.Meta, source: rule}
 	detections := make(map[string]*Detection, len(rule.Detections))
 	for i := range rule.Detections {
 		detections[rule.Detections[i].Name] = &rule.Detections[i]

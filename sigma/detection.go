@@ -154,7 +154,7 @@ func (d *document) parseItems(n *yaml.Node, where string) Alternative {
 // parseItem reads "field|modifier|…: value" or a list of values.
 func (d *document) parseItem(m member, where string) (Item, bool) {
 	field, modifiers, _ := strings.Cut(m.key.Value, "|")
-	item := Item{Field: field, Line: m.key.Line, Column: m.key.Column}
+	item := Item{Key: m.key.Value, Field: field, Line: m.key.Line, Column: m.key.Column}
 	before := len(d.errs)
 	if msg := checkField(field); msg != "" {
 		d.errorf(m.key, "%s: %s", where, msg)

@@ -80,3 +80,24 @@ func ExampleField() {
 	// arn:aws:s3:::one
 	// arn:aws:s3:::two
 }
+
+func ExampleSet_Explain() {
+	collection, errs := sigma.Parse("rules.yml", []byte(rules))
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	set, errs := sigma.Compile(collection, sigma.Options{})
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	e := set.Explain(set.Rules()[0], []byte(`{"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging",
+		"userAgent": "APN/1.0 HashiCorp/1.0 Terraform/1.9"}`))
+	fmt.Println(e.Matches, "because", e.Reason())
+	for _, part := range e.Condition.Parts {
+		fmt.Println(part.Holds, part.Text)
+	}
+	// Output:
+	// false because by_terraform holds, which it must not
+	// true selection
+	// false not by_terraform
+}

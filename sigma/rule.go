@@ -56,6 +56,8 @@ type Alternative []Item
 
 // Item compares a field with values.
 type Item struct {
+	// Key is how the rule spells field and modifiers, for people; may be empty.
+	Key string
 	// Field is a dotted path; empty for keywords, which look at every string
 	// of a record.
 	Field string
