@@ -13,6 +13,7 @@ type link struct {
 	// ceased to hold since the chain asked, some of them several times.
 	flips []string
 	gone  map[string]Event
+	key   string // of the group in its level
 }
 
 func (l *link) flipped(id string) {
@@ -25,6 +26,17 @@ func (l *link) forget(cutoff int64) {
 	if l != nil {
 		maps.DeleteFunc(l.gone, func(_ string, e Event) bool { return e.Stored < cutoff })
 	}
+}
+
+// renew makes an event that is gone as young as its last arrival, and reports
+// whether there is one.
+func (l *link) renew(id string, stored int64) bool {
+	e, ok := l.gone[id]
+	if ok {
+		e.Stored = stored
+		l.gone[id] = e
+	}
+	return ok
 }
 
 // Gone returns the events that a chain took out of the group again, since the

@@ -1,0 +1,363 @@
+package window
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Chain is a correlation over correlations: groups at every level, and what
+// holds at one level counting at another. It has all groups that can ever count
+// together. It is not safe for concurrent use; use [NewChain].
+type Chain struct {
+	levels []chainLevel
+	order  []int // every level before those that it feeds
+	facts  map[string]*fact
+	newest uint64
+	// oldest is a lower bound of the facts' Stored.
+	oldest int64
+}
+
+type chainLevel struct {
+	Level
+	fedBy  []feed
+	inner  uint64 // the bits of fedBy
+	groups map[string]*node
+	// queue are the places whose inputs are to be looked at again.
+	queue []*place
+}
+
+// feed says that a level counts as a bit.
+type feed struct {
+	level int
+	bit   uint
+}
+
+// node is one group of one level.
+type node struct {
+	Root
+	// places is how many there are in it, of events that count and of such as
+	// might.
+	places int
+}
+
+// Root is one group of the outermost level of a chain: the one whose episodes
+// matter.
+type Root struct {
+	// Values are those of the group-by fields.
+	Values []string
+	// Group is filled by the chain, and forgets with it: neither Insert nor
+	// Forget may be called on it. Of its events, Seq and Index say by which
+	// insertion they began to count.
+	*Group
+}
+
+// fact is a remembered event with all that it may count for.
+type fact struct {
+	Event  // without inputs and values
+	places []*place
+}
+
+// place is one group in which an event counts, or might.
+type place struct {
+	fact   *fact
+	level  int
+	node   *node
+	inputs uint64 // those of levels are possible ones
+	values []int64
+
+	counts uint64 // the inputs that it counts for now; 0: it is not in the group
+	time   int64  // under which it is in the group
+	queued bool
+}
+
+// NewChain returns an empty chain. Level 0 is the outermost, whose groups are
+// the roots. It panics if a level feeds one that does not exist, or itself
+// through others, or if a condition is such that [New] panics. The levels must
+// not be changed.
+func NewChain(levels []Level) *Chain {
+	c := &Chain{levels: make([]chainLevel, len(levels)), facts: map[string]*fact{}}
+	for i, l := range levels {
+		c.levels[i].Level = l
+		c.levels[i].groups = map[string]*node{}
+		newMeasure(&l.Condition)
+	}
+	for i, l := range levels {
+		for _, in := range l.Outer {
+			outer := &c.levels[in.Level]
+			outer.fedBy = append(outer.fedBy, feed{i, in.Bit})
+			outer.inner |= 1 << in.Bit
+		}
+	}
+	done := make([]bool, len(levels))
+	open := make([]bool, len(levels))
+	var visit func(int)
+	visit = func(i int) {
+		if open[i] {
+			panic(fmt.Sprintf("window: level %d of a chain feeds itself", i))
+		}
+		if done[i] {
+			return
+		}
+		open[i] = true
+		for _, f := range c.levels[i].fedBy {
+			visit(f.level)
+		}
+		open[i], done[i] = false, true
+		c.order = append(c.order, i)
+	}
+	for i := range levels {
+		visit(i)
+	}
+	return c
+}
+
+// Len returns the number of events that the chain remembers, whether they
+// count at present or not.
+func (c *Chain) Len() int { return len(c.facts) }
+
+// Newest returns the highest Seq that the chain was ever given.
+func (c *Chain) Newest() uint64 { return c.newest }
+
+// Oldest returns a time before which no remembered event was stored.
+func (c *Chain) Oldest() int64 { return c.oldest }
+
+// Roots returns the groups of the outermost level, ordered by their values,
+// that have events, or events that are gone. A root stays the same as long as
+// an event is remembered that counts for it, or might.
+func (c *Chain) Roots() iter.Seq[*Root] {
+	var roots []*Root
+	for _, n := range c.levels[0].groups {
+		if n.Len() > 0 || len(n.link.gone) > 0 {
+			roots = append(roots, &n.Root)
+		}
+	}
+	slices.SortFunc(roots, func(a, b *Root) int { return slices.Compare(a.Values, b.Values) })
+	return slices.Values(roots)
+}
+
+// Insert adds an event, and how it counts, and returns the roots that it
+// touched: whose group got an event by it, or lost one, or has one that is now
+// another or was renewed. Counts are all levels at which the event counts or
+// might; one without any is passed over. Inputs and Values of the event itself
+// are not looked at.
+//
+// What is said of repeats at [Group.Insert] is said of them here: their counts
+// are united, group by group. Neither the order of arrival of the events nor
+// that of the counts matters.
+//
+// Inserting costs what inserting into each group costs that it touches.
+func (c *Chain) Insert(e Event, counts []Count) []*Root {
+	c.newest = max(c.newest, e.Seq)
+	if len(counts) == 0 {
+		return nil
+	}
+	f := c.facts[e.ID]
+	if f == nil {
+		if len(c.facts) == 0 || e.Stored < c.oldest {
+			c.oldest = e.Stored
+		}
+		f = &fact{Event: e}
+		f.Inputs, f.Values = 0, nil
+		c.facts[e.ID] = f
+	} else {
+		if e.Time < f.Time {
+			f.Time, f.Evidence = e.Time, e.Evidence
+		}
+		f.Stored = max(f.Stored, e.Stored)
+	}
+	for _, n := range counts {
+		c.count(f, n)
+	}
+	for _, p := range f.places {
+		c.enqueue(p)
+	}
+	var touched []*Root
+	for _, l := range c.order {
+		for _, n := range c.turn(l, e, f) {
+			if l == 0 {
+				touched = append(touched, &n.Root)
+			}
+			c.tell(l, n)
+		}
+	}
+	return touched
+}
+
+// count notes that an event counts, or might, for a group.
+func (c *Chain) count(f *fact, n Count) {
+	l := &c.levels[n.Level]
+	var key strings.Builder
+	for _, v := range n.Group {
+		key.WriteString(strconv.Itoa(len(v)))
+		key.WriteByte(':')
+		key.WriteString(v)
+	}
+	in := l.groups[key.String()]
+	if in == nil {
+		g := New(l.Timespan, l.Condition)
+		g.link = &link{key: key.String()}
+		in = &node{Root: Root{Values: slices.Clone(n.Group), Group: g}}
+		l.groups[key.String()] = in
+	}
+	// All bits are kept, for a measure that does not look at them, too: they
+	// say whether the event counts.
+	inputs := max(n.Inputs, 1)
+	_, values := l.Condition.Measure.trim(inputs, n.Values)
+	for _, p := range f.places {
+		if p.node == in {
+			p.inputs, p.values = l.Condition.Measure.unite(p.inputs, p.values, inputs, values)
+			return
+		}
+	}
+	in.places++
+	f.places = append(f.places, &place{fact: f, level: n.Level, node: in, inputs: inputs, values: values})
+}
+
+func (c *Chain) enqueue(p *place) {
+	if !p.queued {
+		p.queued = true
+		c.levels[p.level].queue = append(c.levels[p.level].queue, p)
+	}
+}
+
+// turn makes the groups of a level what they should be, given those inside,
+// and returns which it touched. What arrived is e, which is f now.
+func (c *Chain) turn(l int, e Event, f *fact) []*node {
+	var touched []*node
+	touch := func(n *node) {
+		if !slices.Contains(touched, n) {
+			n.newest = max(n.newest, e.Seq)
+			touched = append(touched, n)
+		}
+	}
+	queue := c.levels[l].queue
+	c.levels[l].queue = nil
+	// What leaves, leaves first: no verdict may rest on events that would not
+	// count together.
+	wants := make([]uint64, len(queue))
+	for i, p := range queue {
+		p.queued = false
+		wants[i] = c.inputs(p)
+		if wants[i] == 0 && p.counts != 0 {
+			p.node.take(p)
+			touch(p.node)
+		} else if wants[i] == 0 && p.fact == f && p.node.link.renew(f.ID, f.Stored) {
+			touch(p.node)
+		}
+	}
+	for i, p := range queue {
+		if wants[i] != 0 && (p.node.put(p, wants[i], e) || p.fact == f) {
+			touch(p.node)
+		}
+	}
+	return touched
+}
+
+// inputs returns what a place counts for: the inputs that are rules, and those
+// that are levels which hold at the event.
+func (c *Chain) inputs(p *place) uint64 {
+	l := &c.levels[p.level]
+	inputs := p.inputs &^ l.inner
+	for _, f := range l.fedBy {
+		if p.inputs>>f.bit&1 == 1 && p.fact.holds(f.level) {
+			inputs |= 1 << f.bit
+		}
+	}
+	return inputs
+}
+
+// holds reports whether the condition of a level holds at the event, in any
+// group.
+func (f *fact) holds(level int) bool {
+	return slices.ContainsFunc(f.places, func(p *place) bool {
+		if p.level != level || p.counts == 0 {
+			return false
+		}
+		i, _ := p.node.find(p.time, f.ID)
+		return p.node.entries.at(i).holds
+	})
+}
+
+// put makes a place count for some inputs, and reports whether the group
+// changed. What is inserted is e.
+func (n *node) put(p *place, inputs uint64, e Event) bool {
+	is := p.fact.Event
+	is.Inputs, is.Values = n.Group.counts.trim(inputs, p.values)
+	defer func() { p.counts, p.time = inputs, is.Time }()
+	if p.counts != 0 {
+		i, _ := n.find(p.time, is.ID)
+		was := n.event(i)
+		is.Seq, is.Index = was.Seq, was.Index
+		return n.replace(i, was, is)
+	}
+	is.Seq, is.Index = e.Seq, e.Index
+	if was, ok := n.link.gone[is.ID]; ok {
+		is.Seq, is.Index = was.Seq, was.Index
+		delete(n.link.gone, is.ID)
+	}
+	i, _ := n.find(is.Time, is.ID)
+	n.insert(i, is)
+	return true
+}
+
+// take makes a place count no more.
+func (n *node) take(p *place) {
+	i, _ := n.find(p.time, p.fact.ID)
+	e := n.remove(i)
+	e.Stored = p.fact.Stored
+	if n.link.gone == nil {
+		n.link.gone = map[string]Event{}
+	}
+	n.link.gone[e.ID] = e
+	p.counts = 0
+}
+
+// tell has all places looked at that the flips in a group of level l may
+// matter to.
+func (c *Chain) tell(l int, n *node) {
+	for _, id := range n.link.flips {
+		for _, p := range c.facts[id].places {
+			for _, in := range c.levels[l].Outer {
+				if p.level == in.Level && p.inputs>>in.Bit&1 == 1 {
+					c.enqueue(p)
+				}
+			}
+		}
+	}
+	n.link.flips = n.link.flips[:0]
+}
+
+// Forget drops the events, at all levels, that the log stored before cutoff,
+// in milliseconds since the Unix epoch. As in [Group.Forget], no verdict is
+// revised by it at any level, so that what counts goes on counting.
+func (c *Chain) Forget(cutoff int64) {
+	if cutoff <= c.oldest || len(c.facts) == 0 {
+		return
+	}
+	for i := range c.levels {
+		for _, n := range c.levels[i].groups {
+			n.Group.Forget(cutoff)
+		}
+	}
+	oldest := int64(0)
+	first := true
+	maps.DeleteFunc(c.facts, func(_ string, f *fact) bool {
+		if f.Stored >= cutoff {
+			if first || f.Stored < oldest {
+				first, oldest = false, f.Stored
+			}
+			return false
+		}
+		for _, p := range f.places {
+			if p.node.places--; p.node.places == 0 {
+				delete(c.levels[p.level].groups, p.node.link.key)
+			}
+		}
+		return true
+	})
+	c.oldest = oldest
+}
