@@ -31,93 +31,65 @@ func Field(record []byte, path string) []gjson.Result {
 type fieldPath struct {
 	name  string
 	parts []string
-	// direct says that name means the same to gjson: no list index, no
-	// wildcard, no modifier, no escape.
-	direct bool
 }
 
 func compilePath(name string) fieldPath {
-	p := fieldPath{name: name, parts: strings.Split(name, "."), direct: true}
-	for _, part := range p.parts {
-		p.direct = p.direct && isPlainName(part)
-	}
-	return p
-}
-
-// isPlainName reports whether gjson reads the name as a key and nothing else:
-// letters, digits, '_' and '-', and not digits only, which would index a list.
-func isPlainName(s string) bool {
-	letter := false
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c == '-':
-			letter = true
-		case '0' <= c && c <= '9':
-		default:
-			return false
-		}
-	}
-	return letter
+	return fieldPath{name: name, parts: strings.Split(name, ".")}
 }
 
 // read appends the values at the path. They point into the record.
 func (p *fieldPath) read(dst []gjson.Result, record string) []gjson.Result {
-	if p.direct {
-		if v := gjson.Get(record, p.name); v.Exists() {
-			return append(dst, v)
-		}
-		if len(p.parts) == 1 {
-			return dst
-		}
+	var buffer [8]string
+	for _, value := range p.collect(buffer[:0], record, 0, 0) {
+		dst = append(dst, gjson.Parse(value))
 	}
-	return p.collect(dst, record, 0, 0)
+	return dst
 }
 
-// collect appends the values that parts[k:] lead to from a value.
-func (p *fieldPath) collect(dst []gjson.Result, value string, k, lists int) []gjson.Result {
+// collect appends the texts of the values that parts[k:] lead to from a value.
+func (p *fieldPath) collect(dst []string, value string, k, lists int) []string {
 	if k == len(p.parts) {
-		return append(dst, gjson.Parse(value))
+		return append(dst, value)
 	}
-	c := childrenOf(value)
-	if c.text == "" {
+	if o, ok := openObject(value); ok {
+		return p.collectMembers(dst, &o, k)
+	}
+	if i := skipSpace(value, 0); i >= len(value) || value[i] != '[' || lists == maxListDepth {
 		return dst
 	}
-	switch value[skipSpace(value, 0)] {
-	case '[':
-		if lists == maxListDepth {
-			return dst
-		}
-		for c.next() {
-			dst = p.collect(dst, c.value, k, lists+1)
-		}
-	case '{':
-		dst = p.collectMembers(dst, &c, k)
+	for c := childrenOf(value); c.next(); {
+		dst = p.collect(dst, c.value, k, lists+1)
 	}
 	return dst
 }
 
 // collectMembers goes through an object once. The key parts[k] wins if it
 // leads to anything; else the shortest key with dots that does.
-func (p *fieldPath) collectMembers(dst []gjson.Result, c *children, k int) []gjson.Result {
+func (p *fieldPath) collectMembers(dst []string, o *object, k int) []string {
 	var dotted [maxFieldParts]string
 	seen, longer := false, false
 	before := len(dst)
-	for c.next() {
-		if !strings.HasPrefix(c.key, p.parts[k]) && strings.IndexByte(c.key, '\\') < 0 {
+	for i := 0; ; i++ {
+		m := o.at(i)
+		if m == nil {
+			break
+		}
+		if !m.startsWith(o.text, p.parts[k]) {
 			continue
 		}
 		for n := k + 1; n <= len(p.parts); n++ {
-			if !keyIs(c.key, p.key(k, n)) {
+			if !m.keyIs(o.text, p.key(k, n)) {
 				continue
 			}
+			value := o.text[m.value:m.valueEnd]
 			switch {
 			case n > k+1:
 				if i := (n - 1) % maxFieldParts; dotted[i] == "" { // the first of equal keys counts
-					dotted[i], longer = c.value, true
+					dotted[i], longer = value, true
 				}
 			case !seen:
 				seen = true
-				if dst = p.collect(dst, c.value, n, 0); len(dst) > before {
+				if dst = p.collect(dst, value, n, 0); len(dst) > before {
 					return dst
 				}
 			}

@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
 // node is a compiled condition or a part of one.
@@ -88,7 +86,7 @@ func (n *fieldRefNode) holds(r *reader) bool {
 
 // compare reports whether any pair matches, and whether there is one: an absent
 // field, a JSON null, an empty list or an empty object has no values.
-func (n *fieldRefNode) compare(r *reader, values, others []gjson.Result) (holds, known bool) {
+func (n *fieldRefNode) compare(r *reader, values, others []value) (holds, known bool) {
 	some := test{kind: testSome}
 	if !some.holds(r, values) {
 		return false, false
@@ -97,17 +95,17 @@ func (n *fieldRefNode) compare(r *reader, values, others []gjson.Result) (holds,
 	t.kind, t.pattern = testPattern, pattern{cased: n.cased}
 	budget := maxReferred
 	for i := range others {
-		if others[i].Type == gjson.String { // known without the record maybe
+		if others[i].kind == valueText {
 			known = true
 			if budget--; budget < 0 {
 				break
 			}
-			if r.literal(others[i].Str, n.op); t.holds(r, values) {
+			if r.literal(others[i].text, n.op); t.holds(r, values) {
 				return true, true
 			}
 			continue
 		}
-		l := leaves{text: others[i].Raw}
+		l := leaves{text: others[i].text}
 		for l.next() {
 			text := l.raw
 			if text == "null" {
@@ -194,7 +192,7 @@ const (
 )
 
 // holds tests the values at a field's path.
-func (t *test) holds(r *reader, values []gjson.Result) bool {
+func (t *test) holds(r *reader, values []value) bool {
 	switch t.kind {
 	case testExists:
 		return len(values) > 0
@@ -205,14 +203,14 @@ func (t *test) holds(r *reader, values []gjson.Result) bool {
 			return true
 		}
 		for i := range values {
-			if values[i].Type == gjson.Null {
+			if values[i].kind == valueNull {
 				return true
 			}
 		}
 		return false
 	case testPresent:
 		for i := range values {
-			if values[i].Type != gjson.Null {
+			if values[i].kind != valueNull {
 				return true
 			}
 		}
@@ -226,20 +224,17 @@ func (t *test) holds(r *reader, values []gjson.Result) bool {
 		return false
 	}
 	for i := range values {
-		v := &values[i]
-		switch v.Type {
-		case gjson.String:
-			if t.text(v.Str) {
-				return true
-			}
-		case gjson.Number, gjson.True, gjson.False:
-			if t.scalar(v.Raw) {
-				return true
-			}
-		case gjson.JSON:
-			if t.holdsForLeaf(r, v.Raw) {
-				return true
-			}
+		holds := false
+		switch v := &values[i]; v.kind {
+		case valueText:
+			holds = t.text(v.text)
+		case valueScalar:
+			holds = t.scalar(v.text)
+		case valueJSON:
+			holds = t.holdsForLeaf(r, v.text)
+		}
+		if holds {
+			return true
 		}
 	}
 	return false
@@ -330,6 +325,22 @@ func (t *test) scalar(raw string) bool {
 	return t.text(raw)
 }
 
+// value is what a field path leads to.
+type value struct {
+	kind valueKind
+	// text is the decoded text of a string, and else the JSON text.
+	text string
+}
+
+type valueKind uint8
+
+const (
+	valueNull   valueKind = iota
+	valueText             // a string
+	valueScalar           // a number, true or false
+	valueJSON             // an object or a list
+)
+
 // reader reads the fields of one record, each at most once, however many rules
 // ask for it. It is used by one goroutine at a time.
 type reader struct {
@@ -337,7 +348,12 @@ type reader struct {
 	fields []fieldPath // of the set
 	slots  []slot
 	// serial tells which slots belong to the record.
-	serial  uint64
+	serial uint64
+	// members are those of the record itself, as far as a field has been looked
+	// for. Records are wide: each field would pass over the same ones.
+	members object
+	object  bool // the record is one
+	raws    []string
 	scratch []byte
 	// For fields that are compared with others: the text of a value, folded,
 	// and the test made of it.
@@ -346,27 +362,61 @@ type reader struct {
 }
 
 type slot struct {
-	serial uint64
-	values []gjson.Result
+	serial  uint64
+	values  []value
+	decoded []byte // what strings with escapes say
 }
 
 func (r *reader) reset(record string) {
 	r.record = record
 	r.serial++
+	known := r.members.known
+	r.members, r.object = openObject(record)
+	r.members.known, r.members.keep = known[:0], true
 }
 
-func (r *reader) field(i int) []gjson.Result {
+func (r *reader) field(i int) []value {
 	s := &r.slots[i]
 	if s.serial != r.serial {
-		s.values = r.fields[i].read(s.values[:0], r.record)
 		s.serial = r.serial
+		s.values, s.decoded = s.values[:0], s.decoded[:0]
+		p := &r.fields[i]
+		if r.object {
+			r.raws = p.collectMembers(r.raws[:0], &r.members, 0)
+		} else {
+			r.raws = p.collect(r.raws[:0], r.record, 0, 0)
+		}
+		for _, raw := range r.raws {
+			s.append(raw)
+		}
 	}
 	return s.values
 }
 
+// append adds a value, given as JSON text.
+func (s *slot) append(raw string) {
+	v := value{text: raw}
+	switch raw[0] {
+	case 'n':
+		v.kind = valueNull
+	case '{', '[':
+		v.kind = valueJSON
+	case '"':
+		v.kind, v.text = valueText, raw[1:max(1, len(raw)-1)]
+		if strings.IndexByte(v.text, '\\') >= 0 {
+			before := len(s.decoded)
+			s.decoded = unescape(s.decoded, v.text)
+			v.text = textOf(s.decoded[before:])
+		}
+	default:
+		v.kind = valueScalar
+	}
+	s.values = append(s.values, v)
+}
+
 // preset gives a field that is known without reading it.
-func (r *reader) preset(i int, value string) {
+func (r *reader) preset(i int, text string) {
 	s := &r.slots[i]
-	s.values = append(s.values[:0], gjson.Result{Type: gjson.String, Str: value})
+	s.values = append(s.values[:0], value{valueText, text})
 	s.serial = r.serial
 }

@@ -1,33 +1,59 @@
 package sigma
 
 import (
+	"math"
+	"math/bits"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// A minimal reader of JSON text for what gjson does not do without allocating:
-// walking the members of an object without decoding those that are passed
-// over, and finding every string leaf. It takes text that has been validated;
+// A minimal reader of JSON text: it walks the members of an object without
+// decoding those that are passed over, finds every string leaf, and allocates
+// nothing. It takes text that has been validated;
 // anything else ends the walk early and never panics.
 
-// skipString returns the index after the string that starts at s[i], a quote.
-func skipString(s string, i int) int {
-	for i++; i < len(s); {
-		quote := strings.IndexByte(s[i:], '"')
-		if quote < 0 {
-			return len(s)
+// Eight bytes at once: a byte of a word is zero where subtracting one from it
+// borrows from its highest bit.
+const (
+	lowBits     = 0x0101010101010101
+	highBits    = 0x8080808080808080
+	quotes      = '"' * lowBits
+	backslashes = '\\' * lowBits
+)
+
+// skipString returns the index after the string that starts at s[i], a quote,
+// and whether there are escapes in it.
+func skipString(s string, i int) (end int, escaped bool) {
+	i++
+	for i+8 <= len(s) {
+		w := s[i : i+8]
+		word := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		quote, backslash := word^quotes, word^backslashes
+		// The lowest bit is exact; those above may be borrowed.
+		found := ((quote-lowBits)&^quote | (backslash-lowBits)&^backslash) & highBits
+		if found == 0 {
+			i += 8
+			continue
 		}
-		i += quote + 1
-		backslashes := 0
-		for s[i-2-backslashes] == '\\' { // the opening quote ends this
-			backslashes++
+		i += bits.TrailingZeros64(found) / 8
+		if s[i] == '"' {
+			return i + 1, escaped
 		}
-		if backslashes%2 == 0 {
-			return i
+		escaped = true
+		i += 2
+	}
+	for ; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return i + 1, escaped
+		case '\\':
+			escaped = true
+			i++
 		}
 	}
-	return len(s)
+	return len(s), escaped
 }
 
 // skipValue returns the index after the value that starts at s[i].
@@ -37,12 +63,13 @@ func skipValue(s string, i int) int {
 	}
 	switch s[i] {
 	case '"':
-		return skipString(s, i)
+		end, _ := skipString(s, i)
+		return end
 	case '{', '[':
 		for depth := 0; i < len(s); {
 			switch s[i] {
 			case '"':
-				i = skipString(s, i)
+				i, _ = skipString(s, i)
 				continue
 			case '{', '[':
 				depth++
@@ -78,13 +105,110 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
+// property is where a member of an object stands in a text, or an element of a
+// list, which has no key. There are no pointers in it, so that keeping one is
+// cheap.
+type property struct {
+	key, keyEnd     int32 // between the quotes, escapes not decoded
+	value, valueEnd int32
+	escaped         bool // there are escapes in the key
+}
+
+// maxText is the length above which a text has no members: records are far
+// shorter.
+const maxText = math.MaxInt32
+
+// scan reads the member or the element that follows s[i], the brace, bracket or
+// value before it. It returns the index after it; 0 when there is none.
+func (p *property) scan(s string, i int, object bool) int {
+	i = skipSpace(s, i)
+	if i < len(s) && s[i] == ',' {
+		i = skipSpace(s, i+1)
+	}
+	if i >= len(s) || s[i] == '}' || s[i] == ']' {
+		return 0
+	}
+	if object {
+		if s[i] != '"' {
+			return 0
+		}
+		end, escaped := skipString(s, i)
+		if end-i < 2 {
+			return 0
+		}
+		p.key, p.keyEnd, p.escaped = int32(i+1), int32(end-1), escaped
+		i = skipSpace(s, end)
+		if i >= len(s) || s[i] != ':' {
+			return 0
+		}
+		i = skipSpace(s, i+1)
+	}
+	end := skipValue(s, i)
+	if end == i {
+		return 0
+	}
+	p.value, p.valueEnd = int32(i), int32(end)
+	return end
+}
+
+// startsWith reports whether the key could be the name, or start with it.
+func (p *property) startsWith(s, name string) bool {
+	return p.escaped || int(p.keyEnd-p.key) >= len(name) && s[p.key:int(p.key)+len(name)] == name
+}
+
+// keyIs reports whether the key is the name.
+func (p *property) keyIs(s, name string) bool {
+	key := s[p.key:p.keyEnd]
+	if !p.escaped {
+		return key == name
+	}
+	var buffer [64]byte
+	return string(unescape(buffer[:0], key)) == name
+}
+
+// object walks the members of an object.
+type object struct {
+	text string
+	i    int // after the member that was read last; 0 after the last one
+	// known are the members that were read, if they are kept.
+	known []property
+	keep  bool
+	last  property
+}
+
+// openObject starts a walk over the text of an object, which may have space
+// before it; false for anything else.
+func openObject(text string) (object, bool) {
+	i := skipSpace(text, 0)
+	if i >= len(text) || text[i] != '{' || len(text) > maxText {
+		return object{}, false
+	}
+	return object{text: text, i: i + 1}, true
+}
+
+// at returns the n-th member, or nil. Without keep it is to be called for one
+// after the other, and a member is valid until the next call.
+func (o *object) at(n int) *property {
+	if n < len(o.known) {
+		return &o.known[n]
+	}
+	if o.i == 0 {
+		return nil
+	}
+	if o.i = o.last.scan(o.text, o.i, true); o.i == 0 {
+		return nil
+	}
+	if o.keep {
+		o.known = append(o.known, o.last)
+	}
+	return &o.last
+}
+
 // children walks the members of an object or the elements of a list.
 type children struct {
 	text   string
 	i      int
 	object bool
-	// key is the member's name between its quotes, escapes not decoded.
-	key string
 	// value is the text of the value.
 	value string
 }
@@ -92,51 +216,20 @@ type children struct {
 // childrenOf starts a walk over the text of an object or a list.
 func childrenOf(text string) children {
 	i := skipSpace(text, 0)
-	if i >= len(text) {
+	if i >= len(text) || len(text) > maxText {
 		return children{}
 	}
 	return children{text: text, i: i + 1, object: text[i] == '{'}
 }
 
 func (c *children) next() bool {
-	s := c.text
-	i := skipSpace(s, c.i)
-	if i < len(s) && s[i] == ',' {
-		i = skipSpace(s, i+1)
-	}
-	if i >= len(s) || s[i] == '}' || s[i] == ']' {
+	var p property
+	i := p.scan(c.text, c.i, c.object)
+	if i == 0 {
 		return false
 	}
-	if c.object {
-		if s[i] != '"' {
-			return false
-		}
-		end := skipString(s, i)
-		if end-i < 2 {
-			return false
-		}
-		c.key = s[i+1 : end-1]
-		i = skipSpace(s, end)
-		if i >= len(s) || s[i] != ':' {
-			return false
-		}
-		i = skipSpace(s, i+1)
-	}
-	end := skipValue(s, i)
-	if end == i {
-		return false
-	}
-	c.value, c.i = s[i:end], end
+	c.value, c.i = c.text[p.value:p.valueEnd], i
 	return true
-}
-
-// keyIs reports whether a key as it stands in JSON is the name.
-func keyIs(key, name string) bool {
-	if strings.IndexByte(key, '\\') < 0 {
-		return key == name
-	}
-	var buffer [64]byte
-	return string(unescape(buffer[:0], key)) == name
 }
 
 // leaves walks the leaves of a value in the order of the text: every string
@@ -163,7 +256,7 @@ func (l *leaves) next() bool {
 		case '[', ']', ',', ':', ' ', '\t', '\n', '\r':
 			i++
 		case '"':
-			end := skipString(s, i)
+			end, _ := skipString(s, i)
 			raw := s[i:end]
 			i = skipSpace(s, end)
 			if i < len(s) && s[i] == ':' {
