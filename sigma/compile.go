@@ -3,6 +3,8 @@ package sigma
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -17,9 +19,10 @@ type Options struct {
 	// Horizon bounds the timespan of correlations; a longer one is an error.
 	// Zero is DefaultHorizon.
 	Horizon time.Duration
-	// Disable lists ids or names of rules and correlations that shall not
-	// alert. A disabled rule still counts for the correlations over it; a
-	// disabled correlation is left out altogether.
+	// Disable lists ids or names of rules, correlations and filters. A disabled
+	// rule does not alert and still counts for the correlations over it; a
+	// disabled correlation is left out altogether, and what counts it is an
+	// error; a disabled filter filters nothing.
 	Disable []string
 	// Level overrides levels by id or name.
 	Level map[string]Level
@@ -34,6 +37,7 @@ type Set struct {
 	rules        []*CompiledRule
 	correlations []*CompiledCorrelation
 	skipped      []Skipped
+	warnings     []*Error
 	byID         map[string]*CompiledCorrelation
 	fields       []fieldPath
 	index        index
@@ -51,6 +55,7 @@ type CompiledRule struct {
 	condition node
 	alerts    bool
 	feeds     []*CompiledCorrelation
+	filters   []*Filter
 	pins      pins
 	order     int // in the set
 }
@@ -64,28 +69,41 @@ func (r *CompiledRule) Meta() *Meta { return &r.meta }
 // them says "generate: true".
 func (r *CompiledRule) Alerts() bool { return r.alerts }
 
-// Feeds returns the correlations that count the rule's matches. It must not be
+// Feeds returns the correlations that alert and need the rule's matches,
+// directly or through the correlations that they count. It must not be
 // changed.
 func (r *CompiledRule) Feeds() []*CompiledCorrelation { return r.feeds }
+
+// Filters returns the filters that a match has passed, in the order of the
+// collection. It must not be changed.
+func (r *CompiledRule) Filters() []*Filter { return r.filters }
 
 // Rules returns the rules that are tried, in the order of the collection. A
 // rule that neither alerts nor feeds a correlation is not among them. The
 // slice must not be changed.
 func (s *Set) Rules() []*CompiledRule { return s.rules }
 
-// Correlations returns the correlations in the order of the collection. The
-// slice must not be changed.
+// Correlations returns the correlations that alert, in the order of the
+// collection. One that another counts is among them only when one that counts
+// it says "generate: true"; it is then here, and a level of the other as well.
+// The slice must not be changed.
 func (s *Set) Correlations() []*CompiledCorrelation { return s.correlations }
 
-// Correlation returns the correlation with an id, or nil.
+// Correlation returns the correlation that alerts under an id, or nil.
 func (s *Set) Correlation(id string) *CompiledCorrelation { return s.byID[id] }
 
-// Skipped returns the rules and correlations that are not for CloudTrail.
+// Skipped returns the rules, correlations and filters that are not for
+// CloudTrail.
 func (s *Set) Skipped() []Skipped { return s.skipped }
+
+// Warnings returns what is legal but odd, in the order of the collection: it
+// runs, and may not do what its author meant. The slice must not be changed.
+func (s *Set) Warnings() []*Error { return s.warnings }
 
 // Compile checks a collection as a whole and builds its matchers. What is
 // wrong is returned beside what could be compiled: of two rules with one id or
-// name the first is kept, and a correlation that cannot work is left out.
+// name the first is kept, and a correlation that cannot work is left out. Each
+// error is an [*Error].
 func Compile(c *Collection, opts Options) (*Set, []error) {
 	k := compiler{
 		set:      &Set{skipped: slices.Clone(c.Skipped), byID: map[string]*CompiledCorrelation{}, placeholders: opts.Placeholders},
@@ -93,6 +111,7 @@ func Compile(c *Collection, opts Options) (*Set, []error) {
 		entries:  map[string]*entry{},
 		slots:    map[string]int{},
 		switches: map[string]bool{},
+		twice:    map[string]bool{},
 	}
 	if k.opts.Horizon == 0 {
 		k.opts.Horizon = DefaultHorizon
@@ -101,16 +120,33 @@ func Compile(c *Collection, opts Options) (*Set, []error) {
 		k.switches[name] = true
 	}
 	for i := range c.Skipped {
-		k.skip(&c.Skipped[i])
+		k.mention(entrySkipped, &c.Skipped[i].Meta)
+	}
+	for i := range c.Broken {
+		k.mention(entryBroken, &c.Broken[i])
 	}
 	for _, rule := range c.Rules {
-		k.rule(rule)
+		meta := rule.Meta
+		k.level(&meta)
+		k.register(&entry{kind: entryRule, meta: &meta, source: rule})
 	}
 	for _, correlation := range c.Correlations {
-		k.declare(correlation)
+		meta := correlation.Meta
+		k.register(&entry{kind: entryCorrelation, meta: &meta, correlation: correlation})
+	}
+	for _, filter := range c.Filters {
+		meta := filter.Meta
+		if e := (&entry{kind: entryFilter, meta: &meta}); k.register(e) && !e.disabled {
+			k.filter(e, filter)
+		}
 	}
 	for _, e := range k.order {
-		if e.correlation != nil {
+		if e.kind == entryRule {
+			k.rule(e)
+		}
+	}
+	for _, e := range k.order {
+		if e.kind == entryCorrelation {
 			k.link(e)
 		}
 	}
@@ -119,18 +155,42 @@ func Compile(c *Collection, opts Options) (*Set, []error) {
 	return k.set, k.errs
 }
 
+// entryKind says what an id or a name stands for.
+type entryKind uint8
+
+const (
+	entryRule entryKind = iota
+	entryCorrelation
+	entryFilter
+	entrySkipped // not for CloudTrail
+	entryBroken  // its document has errors
+)
+
 // entry is what an id or a name stands for.
 type entry struct {
-	meta        *Meta
-	rule        *CompiledRule // nil for a correlation, and for a skipped rule
-	correlation *Correlation  // nil for a rule
-	disabled    bool
-	referenced  bool // by a correlation that is not disabled
-	generated   bool // by one that says so
+	kind     entryKind
+	meta     *Meta
+	disabled bool
+
+	// Of a rule.
+	source  *Rule
+	filters []compiledFilter
+	rule    *CompiledRule
+
+	// Of a correlation; link is set when state is linked.
+	correlation *Correlation
+	state       state
+	link        *link
+
+	referenced bool // by a correlation that works
+	generated  bool // by one that says so
 }
 
-// foreign reports whether the entry is a skipped rule.
-func (e *entry) foreign() bool { return e.rule == nil && e.correlation == nil }
+// label is how people know the entry.
+func (e *entry) label() string { return cmp.Or(e.meta.Name, e.meta.ID) }
+
+// muted reports whether the entry does not alert because something counts it.
+func (e *entry) muted() bool { return e.referenced && !e.generated }
 
 type compiler struct {
 	set      *Set
@@ -140,43 +200,72 @@ type compiler struct {
 	entries  map[string]*entry // by id and by name
 	slots    map[string]int    // of fields
 	switches map[string]bool   // ids and names that are disabled
+	twice    map[string]bool   // files that were loaded twice
 }
 
 func (k *compiler) errorAt(m *Meta, at position, format string, args ...any) {
+	k.errs = append(k.errs, newError(m, at, format, args...))
+}
+
+func newError(m *Meta, at position, format string, args ...any) *Error {
 	if at.line == 0 {
 		at = position{line: m.Line}
 	}
-	k.errs = append(k.errs, &Error{File: m.File, Line: at.line, Column: at.column, Rule: m.Title, Msg: fmt.Sprintf(format, args...)})
+	return &Error{File: m.File, Line: at.line, Column: at.column, Rule: m.Title, Msg: fmt.Sprintf(format, args...)}
 }
 
 // register enters a rule under its id and its name, or refuses it.
 func (k *compiler) register(e *entry) bool {
-	for _, key := range []struct{ kind, value string }{{"id", e.meta.ID}, {"name", e.meta.Name}} {
+	for _, key := range []struct{ kind, value string }{{"name", e.meta.Name}, {"id", e.meta.ID}} {
 		first, taken := k.entries[key.value]
-		if key.value == "" || !taken || first.foreign() {
+		if key.value == "" || !taken || first.kind >= entrySkipped {
 			continue
 		}
-		k.errorAt(e.meta, position{}, "%s %q is taken by rule %q in %s:%d; give one of the two another", key.kind, key.value, first.meta.Title, first.meta.File, first.meta.Line)
+		k.refuseTwice(e.meta, first.meta, key.kind, key.value)
 		return false
 	}
 	e.disabled = k.switches[e.meta.ID] || k.switches[e.meta.Name]
-	k.entries[e.meta.ID] = e
-	if e.meta.Name != "" {
-		k.entries[e.meta.Name] = e
-	}
+	k.enter(e)
 	k.order = append(k.order, e)
 	return true
 }
 
-// skip makes a rule of another log source known, so that a correlation over it
-// is skipped and not refused. It does not keep a rule of ours from its id.
-func (k *compiler) skip(s *Skipped) {
-	e := &entry{meta: &s.Meta}
-	k.entries[s.ID] = e
-	if s.Name != "" {
-		k.entries[s.Name] = e
+// refuseTwice says why an id or a name is there a second time.
+func (k *compiler) refuseTwice(m, first *Meta, kind, value string) {
+	switch {
+	case m.Line == first.Line && m.Title == first.Title && sameFile(m.File, first.File):
+		// All of its rules are there twice, and one error is enough.
+		if !k.twice[m.File] {
+			k.twice[m.File] = true
+			k.errs = append(k.errs, &Error{File: m.File, Msg: "this file is loaded twice: two of the paths overlap; name it, or its directory, once"})
+		}
+	case kind == "id" && m.Name == "" && value == deriveID(*m):
+		k.errorAt(m, position{}, "another rule without an id has this title, in %s:%d; give each an \"id\", or another title", first.File, first.Line)
+	default:
+		k.errorAt(m, position{}, "%s %q is taken by rule %q in %s:%d; give one of the two another", kind, value, first.Title, first.File, first.Line)
 	}
 }
+
+// sameFile reports whether two paths, as they were given, name one file.
+func sameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, errX := filepath.Abs(a)
+	y, errY := filepath.Abs(b)
+	return errX == nil && errY == nil && x == y
+}
+
+func (k *compiler) enter(e *entry) {
+	k.entries[e.meta.ID] = e
+	if e.meta.Name != "" {
+		k.entries[e.meta.Name] = e
+	}
+}
+
+// mention makes a rule known that cannot run, so that what refers to it can
+// say why. It does not keep another from its id.
+func (k *compiler) mention(kind entryKind, m *Meta) { k.enter(&entry{kind: kind, meta: m}) }
 
 func (k *compiler) level(m *Meta) {
 	if level, ok := k.opts.Level[m.ID]; ok {
@@ -186,95 +275,50 @@ func (k *compiler) level(m *Meta) {
 	}
 }
 
-func (k *compiler) rule(rule *Rule) {
-	compiled := &CompiledRule{meta: rule.Meta, source: rule}
-	detections := make(map[string]*Detection, len(rule.Detections))
-	for i := range rule.Detections {
-		detections[rule.Detections[i].Name] = &rule.Detections[i]
+// rule compiles a rule with its filters: all of them must hold as well.
+func (k *compiler) rule(e *entry) {
+	condition, ok := k.condition(e, e.source.Condition, e.source.Detections)
+	if !ok {
+		e.kind = entryBroken
+		return
 	}
-	condition, err := k.expr(rule.Condition, detections)
+	nodes := []node{condition}
+	compiled := &CompiledRule{meta: *e.meta, source: e.source}
+	for _, f := range e.filters {
+		nodes = append(nodes, f.node)
+		compiled.filters = append(compiled.filters, f.filter)
+	}
+	compiled.condition = join(nodes, true)
+	compiled.pins = k.pins(compiled.condition)
+	e.rule = compiled
+}
+
+// condition compiles the condition of a rule or a filter, or says why not.
+func (k *compiler) condition(e *entry, x Expr, detections []Detection) (node, bool) {
+	n, err := k.expr(x, byName(detections))
 	if err != nil {
 		at := position{}
 		if value, ok := err.(*valueError); ok {
 			at = value.at
 		}
-		k.errorAt(&rule.Meta, at, "%v", err)
-		return
+		k.errorAt(e.meta, at, "%v", err)
 	}
-	if !k.register(&entry{meta: &compiled.meta, rule: compiled}) {
-		return
-	}
-	k.level(&compiled.meta)
-	compiled.condition = condition
-	compiled.pins = k.pins(condition)
+	return n, err == nil
 }
 
-func (k *compiler) declare(c *Correlation) {
-	meta := c.Meta
-	k.register(&entry{meta: &meta, correlation: c})
+func byName(detections []Detection) map[string]*Detection {
+	named := make(map[string]*Detection, len(detections))
+	for i := range detections {
+		named[detections[i].Name] = &detections[i]
+	}
+	return named
 }
 
-// link resolves the rules of a correlation.
-func (k *compiler) link(e *entry) {
-	c := e.correlation
-	if e.disabled {
-		return
-	}
-	if c.Timespan > k.opts.Horizon {
-		k.errorAt(e.meta, c.timespanAt, "correlation.timespan: %s is longer than the horizon of %s, beyond which events are forgotten; shorten it, or raise the horizon", formatSpan(c.Timespan), formatSpan(k.opts.Horizon))
-		return
-	}
-	compiled := &CompiledCorrelation{meta: *e.meta, groupBy: c.GroupBy, timespan: c.Timespan, condition: c.Condition}
-	var members []*entry
-	for i, reference := range c.Rules {
-		at := position{}
-		if i < len(c.ruleAt) {
-			at = c.ruleAt[i]
-		}
-		member, ok := k.entries[reference]
-		switch {
-		case !ok:
-			k.errorAt(e.meta, at, "correlation.rules: no rule has the id or name %q%s", reference, suggest(reference, k.names()))
-			return
-		case member.correlation != nil:
-			k.errorAt(e.meta, at, "correlation.rules: %q is a correlation, and a correlation over a correlation is not supported by this version", reference)
-			return
-		case member.foreign():
-			k.set.skipped = append(k.set.skipped, Skipped{Meta: *e.meta, Reason: fmt.Sprintf("it counts rule %q, which is not for CloudTrail", reference)})
-			return
-		}
-		if !slices.Contains(members, member) {
-			members = append(members, member)
-		}
-	}
-	for _, m := range members {
-		compiled.meta.Level = max(compiled.meta.Level, inherited(c.Meta.Level, m.meta.Level))
-		m.referenced = true
-		m.generated = m.generated || c.Generate
-		m.rule.feeds = append(m.rule.feeds, compiled)
-	}
-	k.level(&compiled.meta)
-	for _, field := range c.GroupBy {
-		compiled.fields = append(compiled.fields, compilePath(field))
-	}
-	k.set.correlations = append(k.set.correlations, compiled)
-	k.set.byID[compiled.meta.ID] = compiled
-}
-
-// inherited is the level that a rule lends to a correlation over it: its own
-// when the correlation has none.
-func inherited(own, member Level) Level {
-	if own != 0 {
-		return own
-	}
-	return member
-}
-
-// names returns all names of rules, for suggestions.
+// names returns all names of rules and correlations, for suggestions.
 func (k *compiler) names() []string {
 	var names []string
 	for _, e := range k.order {
-		if e.meta.Name != "" && e.correlation == nil {
+		if e.meta.Name != "" && e.kind != entryFilter {
 			names = append(names, e.meta.Name)
 		}
 	}
@@ -286,42 +330,53 @@ func (k *compiler) names() []string {
 func (k *compiler) checkOptions() {
 	var all []string
 	for _, e := range k.order {
-		all = append(all, cmp.Or(e.meta.Name, e.meta.ID))
+		all = append(all, e.label())
 	}
 	check := func(option, reference string) {
-		if k.entries[reference] == nil {
+		if e := k.entries[reference]; e == nil {
 			k.errs = append(k.errs, &Error{Msg: fmt.Sprintf("%s: no rule has the id or name %q%s", option, reference, suggest(reference, all))})
+		} else if option == "level" && e.kind == entryFilter {
+			k.errs = append(k.errs, &Error{Msg: fmt.Sprintf("level: %q is a filter, which has no level", reference)})
 		}
 	}
 	for _, reference := range k.opts.Disable {
 		check("disable", reference)
 	}
-	references := make([]string, 0, len(k.opts.Level))
-	for reference := range k.opts.Level {
-		references = append(references, reference)
-	}
-	slices.Sort(references)
-	for _, reference := range references {
+	for _, reference := range slices.Sorted(maps.Keys(k.opts.Level)) {
 		check("level", reference)
 	}
 }
 
-// finish decides which rules alert, drops those that do nothing, and builds
-// the index over the rest.
+// finish decides what alerts, drops the rules that do nothing, and builds the
+// index over the rest.
 func (k *compiler) finish() {
 	s := k.set
+	for _, e := range k.order {
+		if e.link == nil {
+			continue
+		}
+		for _, m := range e.link.members {
+			m.referenced = true
+			m.generated = m.generated || e.correlation.Generate
+		}
+	}
+	for _, e := range k.order {
+		if e.link != nil && !e.muted() {
+			k.build(e)
+		}
+	}
 	for _, e := range k.order {
 		if e.rule == nil {
 			continue
 		}
-		muted := e.referenced && !e.generated
-		e.rule.alerts = !e.disabled && !muted
+		e.rule.alerts = !e.disabled && !e.muted()
 		if !e.rule.alerts && len(e.rule.feeds) == 0 {
 			continue
 		}
 		e.rule.order = len(s.rules)
 		s.rules = append(s.rules, e.rule)
 	}
+	k.warn()
 	s.index = buildIndex(s.rules)
 	s.sourceSlot, s.nameSlot = k.slotOf(sourceField), k.slotOf(nameField)
 	fields := s.fields
@@ -511,14 +566,4 @@ func (item *Item) compileRegexps(v *Value, placeholders map[string][]string) ([]
 		tests[i] = test{kind: testRegexp, re: re}
 	}
 	return tests, nil
-}
-
-// formatSpan writes a duration in the largest unit that is exact, as rules do.
-func formatSpan(d time.Duration) string {
-	for _, u := range []byte("dhms") {
-		if unit := timespanUnits[u]; d%unit == 0 {
-			return fmt.Sprintf("%d%c", d/unit, u)
-		}
-	}
-	return d.String()
 }

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -92,12 +93,18 @@ func TestCompileErrors(t *testing.T) {
 	}{
 		{"a correlation over nothing", small("failure", "") + counting("c", "faliure", ""), Options{},
 			`r.yml:9:42: rule "Count c": correlation.rules: no rule has the id or name "faliure"; did you mean "failure"?`, "failure medium alerts"},
-		{"a correlation over a correlation", small("a", "") + counting("c", "a", "") + counting("d", "c", ""), Options{},
-			`r.yml:13:42: rule "Count d": correlation.rules: "c" is a correlation, and a correlation over a correlation is not supported by this version`, "a medium feeds c\nc medium"},
 		{"an id twice", small("a", "id: one\n") + small("b", "id: one\n"), Options{},
 			`r.yml:8: rule "Rule b": id "one" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
 		{"a name twice", small("a", "id: one\n") + small("a", "id: two\n"), Options{},
 			`r.yml:8: rule "Rule a": name "a" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
+		{"a name of a rule for a correlation", small("a", "") + counting("a", "a", "id: two\n"), Options{},
+			`r.yml:7: rule "Count a": name "a" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
+		{"an id of a rule for a filter", small("a", "id: one\n") + "---\nid: one\ntitle: F\nlogsource: {product: aws}\nfilter: {rules: any, sel: {eventName: a}, condition: not sel}\n", Options{},
+			`r.yml:8: rule "F": id "one" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
+		{"a title twice, without ids", strings.Replace(small("a", ""), "name: a\n", "", 1) + strings.Replace(small("a", ""), "name: a\n", "", 1), Options{},
+			`r.yml:6: rule "Rule a": another rule without an id has this title, in r.yml:2; give each an "id", or another title`, " medium alerts"},
+		{"a level for a filter", small("a", "") + filtering("f", "any", "not sel"), Options{Level: map[string]Level{"f": Low}},
+			`level: "f" is a filter, which has no level`, "a medium alerts"},
 		{"a timespan beyond the horizon", small("a", "") + counting("c", "a", ""), Options{Horizon: time.Minute},
 			`r.yml:9:88: rule "Count c": correlation.timespan: 5m is longer than the horizon of 1m, beyond which events are forgotten; shorten it, or raise the horizon`, "a medium alerts"},
 		{"a misspelt exception", small("alpha", ""), Options{Disable: []string{"alhpa"}},
@@ -114,6 +121,25 @@ func TestCompileErrors(t *testing.T) {
 				t.Errorf("what is left (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAFileThatIsLoadedTwice(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/a.yml", small("a", "")+small("b", "")+over("c", "a", ""))
+	write(t, dir+"/b.yml", small("z", ""))
+	t.Chdir(dir)
+	for _, path := range []string{"a.yml", "./a.yml", dir + "/a.yml", "../" + filepath.Base(dir) + "/a.yml"} {
+		all, errs := LoadPath(".")
+		again, more := LoadPath(path)
+		all.Add(again)
+		set, problems := Compile(all, Options{})
+		if len(errs)+len(more) > 0 || len(problems) != 1 || problems[0].Error() != path+": this file is loaded twice: two of the paths overlap; name it, or its directory, once" {
+			t.Errorf("%s: %v %v %v", path, errs, more, problems)
+		}
+		if got := len(set.Rules()); got != 3 {
+			t.Errorf("%s: %d rules", path, got)
+		}
 	}
 }
 
@@ -145,7 +171,7 @@ func TestACompiledCorrelationIsWhatTheFileSays(t *testing.T) {
 	if c == nil || c != set.Correlations()[0] || set.Correlation("c") != nil {
 		t.Fatal("a correlation is found by its id and nothing else")
 	}
-	if c.Timespan() != 5*time.Minute || c.Condition().String() != "gt: 4" || c.Holds(4) || !c.Holds(5) {
+	if c.Timespan() != 5*time.Minute || c.Condition() != "gt: 4" || c.Holds(4) || !c.Holds(5) {
 		t.Errorf("timespan %v, condition %v", c.Timespan(), c.Condition())
 	}
 	if diff := cmp.Diff([]string{"recipientAccountId"}, c.GroupBy()); diff != "" {
@@ -180,20 +206,28 @@ func TestThresholds(t *testing.T) {
 
 func TestImpossibleThresholds(t *testing.T) {
 	for _, tt := range []struct {
-		t    Threshold
-		want bool
+		t             Threshold
+		most          float64
+		count, number bool
 	}{
-		{Threshold{{"lt", 1}}, false}, // the matching event itself is one
-		{Threshold{{"eq", 0}}, false},
-		{Threshold{{"lt", 2}}, true},
-		{Threshold{{"gt", 3}, {"lt", 5}}, true},
-		{Threshold{{"gt", 3}, {"lt", 5}, {"neq", 4}}, false},
-		{Threshold{{"gte", 3}, {"neq", 3}, {"lte", 4}}, true},
-		{Threshold{{"gt", 9223372036854775807}}, false},
-		{Threshold{{"gte", 9223372036854775807}}, true},
+		{Threshold{{"lt", 1}}, 9, false, true}, // the matching event itself is one
+		{Threshold{{"eq", 0}}, 9, false, true},
+		{Threshold{{"lt", 2}}, 9, true, true},
+		{Threshold{{"gt", 3}, {"lt", 5}}, 9, true, true},
+		{Threshold{{"gt", 3}, {"lt", 5}, {"neq", 4}}, 9, false, true},
+		{Threshold{{"gte", 3}, {"neq", 3}, {"lte", 4}}, 9, true, true},
+		{Threshold{{"gt", 4}, {"lt", 5}}, 9, false, true},
+		{Threshold{{"gt", 4}, {"lt", 4}}, 9, false, false},
+		{Threshold{{"eq", 4}, {"neq", 4}}, 9, false, false},
+		{Threshold{{"gt", 9}}, 9, false, true},
+		{Threshold{{"gte", 9}}, 9, true, true},
+		{Threshold{{"neq", 1}}, 1, false, true},
 	} {
-		if got := tt.t.possible(); got != tt.want {
-			t.Errorf("%s: possible is %v", tt.t, got)
+		if got := tt.t.possibleCount(tt.most); got != tt.count {
+			t.Errorf("a count of at most %v that is %s: possible is %v", tt.most, tt.t, got)
+		}
+		if got := tt.t.possibleNumber(); got != tt.number {
+			t.Errorf("a number that is %s: possible is %v", tt.t, got)
 		}
 	}
 }

@@ -72,8 +72,6 @@ func operand(x Expr) string {
 // maxConditionDepth bounds the recursion over parentheses and "not".
 const maxConditionDepth = 100
 
-const noPipe = `"|" is not part of Sigma 2 conditions; write a correlation document to count events`
-
 // conditionError is a syntax error at a byte offset of a condition.
 type conditionError struct {
 	offset int
@@ -91,10 +89,26 @@ func (e *conditionError) Error() string { return e.msg }
 //
 // Keywords are read in any case.
 func parseCondition(text string, names []string) (Expr, error) {
-	p := conditionParser{tokens: lexCondition(text), names: names}
+	p := conditionParser{tokens: lexCondition(text), names: names, noun: "detection"}
 	if p.peek().text == "" {
 		return nil, &conditionError{0, `the condition is empty; write the name of a detection, as in "condition: selection"`}
 	}
+	return p.parse()
+}
+
+// parseRuleCondition parses the condition of a temporal correlation, over the
+// ids or names of rules, and returns them in the order of their first
+// appearance. There is no "1 of" in it.
+func parseRuleCondition(text string) (Expr, []string, error) {
+	p := conditionParser{tokens: lexCondition(text), noun: "rule"}
+	if p.peek().text == "" {
+		return nil, nil, &conditionError{0, `the condition is empty; write names of rules, as in "condition: failure and success"`}
+	}
+	x, err := p.parse()
+	return x, p.names, err
+}
+
+func (p *conditionParser) parse() (Expr, error) {
 	x, err := p.or(0)
 	if err != nil {
 		return nil, err
@@ -104,9 +118,9 @@ func parseCondition(text string, names []string) (Expr, error) {
 		case ")":
 			return nil, &conditionError{t.offset, `")" without "("`}
 		case "|":
-			return nil, &conditionError{t.offset, noPipe}
+			return nil, &conditionError{t.offset, p.noPipe()}
 		}
-		return nil, &conditionError{t.offset, fmt.Sprintf(`unexpected %q; write "and" or "or" between two detections`, t.text)}
+		return nil, &conditionError{t.offset, fmt.Sprintf(`unexpected %q; write "and" or "or" between two %ss`, t.text, p.noun)}
 	}
 	return x, nil
 }
@@ -146,7 +160,18 @@ func lexCondition(text string) []conditionToken {
 type conditionParser struct {
 	tokens []conditionToken
 	pos    int
-	names  []string
+	// names may be referred to; collected while parsing when noun is "rule".
+	names []string
+	noun  string // "detection" or "rule"
+}
+
+func (p *conditionParser) overRules() bool { return p.noun == "rule" }
+
+func (p *conditionParser) noPipe() string {
+	if p.overRules() {
+		return `"|" is not part of a condition; write "and" or "or"`
+	}
+	return `"|" is not part of Sigma 2 conditions; write a correlation document to count events`
 }
 
 func (p *conditionParser) peek() conditionToken { return p.tokens[p.pos] }
@@ -201,11 +226,11 @@ func (p *conditionParser) not(depth int) (Expr, error) {
 	}
 	switch strings.ToLower(t.text) {
 	case "":
-		return nil, &conditionError{t.offset, "the condition ends where a detection is expected"}
+		return nil, &conditionError{t.offset, fmt.Sprintf("the condition ends where a %s is expected", p.noun)}
 	case "and", "or", "of", ")":
-		return nil, &conditionError{t.offset, fmt.Sprintf("%q where a detection is expected", t.text)}
+		return nil, &conditionError{t.offset, fmt.Sprintf("%q where a %s is expected", t.text, p.noun)}
 	case "|":
-		return nil, &conditionError{t.offset, noPipe}
+		return nil, &conditionError{t.offset, p.noPipe()}
 	case "not":
 		x, err := p.not(depth + 1)
 		if err != nil {
@@ -225,9 +250,17 @@ func (p *conditionParser) not(depth int) (Expr, error) {
 		}
 		return x, nil
 	}
-	if strings.EqualFold(p.peek().text, "of") {
+	switch of := p.peek(); {
+	case strings.EqualFold(of.text, "of") && p.overRules():
+		return nil, &conditionError{t.offset, fmt.Sprintf(`"%s of" is for detections; write the names of the rules, as in "a and b"`, t.text)}
+	case strings.EqualFold(of.text, "of"):
 		p.next()
 		return p.of(t)
+	case p.overRules():
+		if !slices.Contains(p.names, t.text) {
+			p.names = append(p.names, t.text)
+		}
+		return Ref{t.text}, nil
 	}
 	if !slices.Contains(p.names, t.text) {
 		return nil, &conditionError{t.offset, fmt.Sprintf("no detection is called %q%s", t.text, suggest(t.text, p.names))}

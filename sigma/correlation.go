@@ -9,13 +9,94 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/trailbell/trailbell/sigma/window"
 )
 
-var correlationKeys = []string{"type", "rules", "group-by", "timespan", "condition", "generate", "aliases"}
+// Correlation is the syntax tree of a correlation.
+type Correlation struct {
+	Meta
+	// Type is one of event_count, value_count, temporal, temporal_ordered,
+	// value_sum, value_avg, value_percentile, value_median.
+	Type string
+	// Rules are ids or names of the rules and correlations whose matches count,
+	// at most 64. A temporal correlation that names them in its condition alone
+	// has them here in the order of that text.
+	Rules []string
+	// GroupBy are field paths or names of aliases; every combination of their
+	// values is counted by itself. Empty: everything is one group.
+	GroupBy []string
+	// Aliases give the fields of GroupBy, and of Fields, that have other names
+	// in the records of some rules.
+	Aliases []Alias
+	// Timespan is the length of the closed window, a whole number of seconds.
+	Timespan time.Duration
+	// Condition is tested at every matching event. It bounds a number of
+	// events (event_count), of distinct values (value_count), of distinct rules
+	// (temporal), of the steps of Rules that occur in order (temporal_ordered),
+	// or the sum, average, percentile or median of values. It is nil when Expr
+	// is set; a temporal correlation without a condition demands all rules.
+	Condition Threshold
+	// Expr is the condition of a temporal correlation that is a text: And, Or,
+	// Not and Ref over entries of Rules.
+	Expr Expr
+	// Fields is the field whose values the types value_… take. value_count may
+	// have several, whose combinations it counts.
+	Fields []string
+	// Percentile is 0 to 100 and read for value_percentile only.
+	Percentile int
+	// Generate lets the rules alert by themselves too.
+	Generate bool
 
-// laterTypes are in the specification or its reference implementation and not
-// in this version.
-var laterTypes = []string{"value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile", "value_median"}
+	ruleAt     []position // of each entry of Rules
+	timespanAt position
+	// conditionAt is where the condition is, or the correlation.
+	conditionAt position
+	// all says that the condition is the default of a temporal type.
+	all bool
+	// mutes says that the file has "generate: false" in so many words.
+	mutes bool
+}
+
+// Alias is a name for what is another field in the records of each rule.
+type Alias struct {
+	Name string
+	// Fields maps ids or names of rules to field paths. For a rule that is not
+	// here the name of the alias is the field.
+	Fields map[string]string
+
+	at      position
+	rules   []string // the keys of Fields in the order of the file
+	rulesAt []position
+}
+
+// correlationType is what sets a type apart.
+type correlationType struct {
+	measure window.Measure
+	// values: it takes the values of a field. numbers: its bounds are decimal.
+	values, numbers, temporal bool
+	counts                    string // for errors
+	example                   string // a field, for errors
+}
+
+var correlationTypes = map[string]correlationType{
+	"event_count":      {measure: window.Events, counts: "events"},
+	"value_count":      {measure: window.Values, values: true, example: "userIdentity.arn"},
+	"temporal":         {measure: window.Rules, temporal: true, counts: "rules"},
+	"temporal_ordered": {measure: window.OrderedRules, temporal: true, counts: "rules"},
+	"value_sum":        {measure: window.Sum, values: true, numbers: true, example: "additionalEventData.bytesTransferredOut"},
+	"value_avg":        {measure: window.Average, values: true, numbers: true, example: "additionalEventData.bytesTransferredOut"},
+	"value_percentile": {measure: window.Percentile, values: true, numbers: true, example: "additionalEventData.bytesTransferredOut"},
+	"value_median":     {measure: window.Percentile, values: true, numbers: true, example: "additionalEventData.bytesTransferredOut"},
+}
+
+var (
+	correlationTypeNames = []string{"event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile", "value_median"}
+	correlationKeys      = []string{"type", "rules", "group-by", "timespan", "condition", "generate", "aliases"}
+)
+
+// maxInputs bounds the rules of a correlation: each has a bit of its own.
+const maxInputs = 64
 
 // parseCorrelation reads the "correlation" of a document, and "generate",
 // which the specification's schema has beside it and the reference
@@ -23,24 +104,27 @@ var laterTypes = []string{"value_count", "temporal", "temporal_ordered", "value_
 func (d *document) parseCorrelation(meta Meta, top map[string]*yaml.Node) *Correlation {
 	c := &Correlation{Meta: meta}
 	n := top["correlation"]
-	if top["detection"] != nil {
-		d.errorf(top["detection"], "a document has either a detection or a correlation; put \"---\" between the two")
+	for _, key := range []string{"detection", "filter"} {
+		if top[key] != nil {
+			d.errorf(top[key], "a document has either a %s or a correlation; put \"---\" between the two", key)
+		}
 	}
 	if g, ok := top["generate"]; ok {
-		c.Generate = d.truth(g, "generate")
+		d.parseGenerate(c, g, "generate")
 	}
-	has := map[string]bool{}
-	var condition *yaml.Node
+	has := map[string]*yaml.Node{}
 	for _, m := range d.mapping(n, "correlation") {
-		has[m.key.Value] = true
+		has[m.key.Value] = m.value
 		switch m.key.Value {
 		case "type":
 			c.Type = d.text(m.value, "correlation.type")
-			d.checkType(m.value, c.Type)
+			if _, known := correlationTypes[c.Type]; !known {
+				d.errorf(m.value, "correlation.type: %q is not a correlation type%s", c.Type, suggest(c.Type, correlationTypeNames))
+			}
 		case "rules":
 			c.Rules, c.ruleAt = d.texts(m.value, "correlation.rules")
 		case "group-by":
-			c.GroupBy = d.parseGroupBy(m.value)
+			c.GroupBy = d.parseFields(m.value, "correlation.group-by", "field")
 		case "timespan":
 			text := d.text(m.value, "correlation.timespan")
 			span, err := parseTimespan(text)
@@ -48,59 +132,156 @@ func (d *document) parseCorrelation(meta Meta, top map[string]*yaml.Node) *Corre
 				d.errorf(m.value, "correlation.timespan: %v", err)
 			}
 			c.Timespan, c.timespanAt = span, position{m.value.Line, m.value.Column}
-		case "condition":
-			condition = m.value
 		case "generate":
-			c.Generate = d.truth(m.value, "correlation.generate") || c.Generate
+			d.parseGenerate(c, m.value, "correlation.generate")
 		case "aliases":
-			d.errorf(m.key, `correlation: "aliases" are not supported by this version; group by a field that all rules have`)
+			c.Aliases = d.parseAliases(m.value)
+		case "condition":
 		default:
 			// Unlike the top level this is closed: a misspelt group-by would
 			// silently count everything together.
 			d.errorf(m.key, "correlation: unknown key %q%s", m.key.Value, suggest(m.key.Value, correlationKeys))
 		}
 	}
-	if n.Kind != yaml.MappingNode || c.Type != "event_count" {
-		if n.Kind == yaml.MappingNode && !has["type"] {
-			d.errorf(n, `correlation: there is no "type"; write "type: event_count"`)
+	t, known := correlationTypes[c.Type]
+	if n.Kind != yaml.MappingNode || !known {
+		if n.Kind == yaml.MappingNode && has["type"] == nil {
+			d.errorf(n, `correlation: there is no "type"; write one such as "type: event_count"`)
 		}
 		return c // the rest has another form in other types
 	}
-	if len(c.Rules) == 0 {
-		d.errorf(n, `correlation: there are no "rules"; write a list of ids or names of rules`)
-	}
-	if !has["timespan"] {
+	if has["timespan"] == nil {
 		d.errorf(n, `correlation: there is no "timespan"; write one such as "timespan: 5m"`)
 	}
-	if condition == nil {
-		d.errorf(n, `correlation: there is no "condition"; write one such as "condition: {gte: 5}"`)
-	} else {
-		c.Condition = d.parseThreshold(condition)
+	c.conditionAt = position{n.Line, n.Column}
+	condition := has["condition"]
+	if condition != nil {
+		c.conditionAt = position{condition.Line, condition.Column}
+	}
+	isText := t.temporal && condition != nil && condition.Kind == yaml.ScalarNode && condition.ShortTag() == "!!str"
+	if isText {
+		d.parseRuleCondition(condition, c)
+	} else if rules := has["rules"]; len(c.Rules) == 0 && (rules == nil || rules.Kind != yaml.MappingNode) {
+		d.errorf(n, `correlation: there are no "rules"; write a list of ids or names of rules`)
+	}
+	if len(c.Rules) > maxInputs {
+		d.errorAt(c.ruleAt[maxInputs], "correlation.rules: there are %d rules and at most %d are possible; put some of them together in one rule", len(c.Rules), maxInputs)
+		return c
+	}
+	switch {
+	case isText:
+	case condition == nil && t.temporal:
+		c.all = true
+		c.Condition = Threshold{{"gte", c.most()}}
+	case condition == nil:
+		d.errorf(n, `correlation: there is no "condition"; write one such as "condition: {%sgte: 5}"`, t.fieldHint())
+	case condition.Kind == yaml.ScalarNode && t.temporal:
+		d.errorf(condition, `correlation.condition: %s takes names of rules, as in "a and b", or a map such as {gte: 2}, not %s`, c.Type, describe(condition))
+	case condition.Kind == yaml.ScalarNode:
+		d.errorf(condition, "correlation.condition: %s takes a map such as {%sgte: 5}, not %s", c.Type, t.fieldHint(), describe(condition))
+	default:
+		d.parseThreshold(condition, c)
 	}
 	return c
 }
 
-func (d *document) checkType(n *yaml.Node, name string) {
-	switch {
-	case name == "event_count":
-	case slices.Contains(laterTypes, name):
-		d.errorf(n, "correlation.type: %q is not supported by this version, which counts events only; write event_count", name)
-	default:
-		d.errorf(n, "correlation.type: %q is not a correlation type%s", name, suggest(name, append([]string{"event_count"}, laterTypes...)))
+func (t correlationType) fieldHint() string {
+	if t.values {
+		return "field: " + t.example + ", "
 	}
+	return ""
 }
 
-func (d *document) parseGroupBy(n *yaml.Node) []string {
-	fields, at := d.texts(n, "correlation.group-by")
+func (d *document) parseGenerate(c *Correlation, n *yaml.Node, what string) {
+	before := len(d.errs)
+	truth := d.truth(n, what)
+	c.Generate = c.Generate || truth
+	c.mutes = c.mutes || !truth && len(d.errs) == before
+}
+
+// parseFields reads field paths; each must be there once.
+func (d *document) parseFields(n *yaml.Node, where, noun string) []string {
+	fields, at := d.texts(n, where)
 	for i, field := range fields {
-		if strings.HasPrefix(field, ".") || strings.HasSuffix(field, ".") || strings.Contains(field, "..") || strings.Count(field, ".") >= maxFieldParts {
-			d.errorAt(at[i], "correlation.group-by: %q is not a field; write names with one dot between, as in \"userIdentity.arn\"", shorten(field))
-		}
+		d.checkField(at[i], where, field)
 		if slices.Contains(fields[:i], field) {
-			d.errorAt(at[i], "correlation.group-by: field %q is there twice", field)
+			d.errorAt(at[i], "%s: %s %q is there twice", where, noun, field)
 		}
 	}
 	return fields
+}
+
+func (d *document) checkField(at position, where, field string) {
+	if strings.HasPrefix(field, ".") || strings.HasSuffix(field, ".") || strings.Contains(field, "..") || strings.Count(field, ".") >= maxFieldParts {
+		d.errorAt(at, "%s: %q is not a field; write names with one dot between, as in \"userIdentity.arn\"", where, shorten(field))
+	}
+}
+
+// parseAliases reads a map from names to maps from rules to fields.
+func (d *document) parseAliases(n *yaml.Node) []Alias {
+	var aliases []Alias
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+		return nil
+	}
+	for _, m := range d.mapping(n, "correlation.aliases") {
+		a := Alias{Name: m.key.Value, Fields: map[string]string{}, at: position{m.key.Line, m.key.Column}}
+		where := fmt.Sprintf("correlation.aliases: alias %q", a.Name)
+		if m.value.Kind != yaml.MappingNode {
+			d.errorf(m.value, `%s must be a map from rules to fields, as in {login_failure: userIdentity.userName}, not %s`, where, describe(m.value))
+			continue
+		}
+		for _, f := range d.mapping(m.value, where) {
+			field := d.text(f.value, where)
+			if field == "" && f.value.Kind == yaml.ScalarNode {
+				d.errorf(f.value, "%s has no field for rule %q; write its path, as in \"userIdentity.arn\"", where, f.key.Value)
+			}
+			d.checkField(position{f.value.Line, f.value.Column}, where, field)
+			a.Fields[f.key.Value] = field
+			a.rules = append(a.rules, f.key.Value)
+			a.rulesAt = append(a.rulesAt, position{f.key.Line, f.key.Column})
+		}
+		if len(m.value.Content) == 0 {
+			d.errorf(m.value, `%s is empty; write the field of each rule, as in {login_failure: userIdentity.userName}`, where)
+		}
+		aliases = append(aliases, a)
+	}
+	return aliases
+}
+
+// parseRuleCondition reads the condition of a temporal type that is a text. It
+// names the rules, or those of "rules", all of them.
+func (d *document) parseRuleCondition(n *yaml.Node, c *Correlation) {
+	x, names, err := parseRuleCondition(n.Value)
+	if err != nil {
+		d.conditionError(n, "correlation.condition", err)
+		return
+	}
+	at := position{n.Line, n.Column}
+	if len(c.Rules) == 0 {
+		c.Rules = names
+		for range names {
+			c.ruleAt = append(c.ruleAt, at)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(c.Rules, name) {
+			d.errorf(n, "correlation.condition: %q is not among the rules of the correlation%s", name, suggest(name, c.Rules))
+			return
+		}
+	}
+	for i, name := range c.Rules {
+		if !slices.Contains(names, name) {
+			d.errorAt(c.ruleAt[i], "correlation.rules: the condition does not name %q; name every rule in it, or take this one off the list", name)
+			return
+		}
+	}
+	if len(c.Rules) <= maxInputs {
+		if _, err := termsOf(x, bitsByName(c.Rules)); err != nil {
+			d.errorf(n, "correlation.condition: %v", err)
+			return
+		}
+	}
+	c.Expr = x
 }
 
 // timespanUnits are those of the specification and "w" of its reference
@@ -119,9 +300,15 @@ func parseTimespan(s string) (time.Duration, error) {
 	if s == "" {
 		return 0, fmt.Errorf("it is empty; %s", want)
 	}
+	number, rest := digits(s)
+	if number != "" && (rest == "M" || rest == "y") {
+		if rest == "M" {
+			return 0, fmt.Errorf(`%q is months, which are not of one length; write days, as in "30d", or "%sm" for minutes`, s, number)
+		}
+		return 0, fmt.Errorf(`%q is years, which are not of one length; write days, as in "365d"`, s)
+	}
 	unit, ok := timespanUnits[s[len(s)-1]]
-	number, rest := digits(s[:len(s)-1])
-	if !ok || number == "" || rest != "" {
+	if !ok || number == "" || len(rest) != 1 {
 		return 0, fmt.Errorf("%q is not a timespan; %s", shorten(s), want)
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
@@ -134,36 +321,23 @@ func parseTimespan(s string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
-func (d *document) parseThreshold(n *yaml.Node) Threshold {
-	if n.Kind == yaml.ScalarNode {
-		d.errorf(n, "correlation.condition: event_count takes a map such as {gte: 5}, not %s", describe(n))
-		return nil
-	}
-	before := len(d.errs)
-	var t Threshold
-	for _, m := range d.mapping(n, "correlation.condition") {
-		switch {
-		case m.key.Value == "field":
-			d.errorf(m.key, `correlation.condition: "field" belongs to value_count, which is not supported by this version; event_count counts events`)
-		case !slices.Contains(boundOps, m.key.Value):
-			d.errorf(m.key, "correlation.condition: unknown comparison %q%s", m.key.Value, suggest(m.key.Value, boundOps))
-		default:
-			text := d.text(m.value, "correlation.condition")
-			value, err := strconv.Atoi(text)
-			if err != nil || value < 0 {
-				d.errorf(m.value, "correlation.condition: %q is not a count; write a whole number, 0 or more", shorten(text))
-				continue
-			}
-			t = append(t, Bound{m.key.Value, value})
+// formatSpan writes a duration in the largest unit that is exact, as rules do.
+func formatSpan(d time.Duration) string {
+	for _, u := range []byte("dhms") {
+		if unit := timespanUnits[u]; d%unit == 0 {
+			return fmt.Sprintf("%d%c", d/unit, u)
 		}
 	}
-	if len(d.errs) > before {
-		return t
+	return d.String()
+}
+
+// distinct returns the names without repeats, in order.
+func distinct(names []string) []string {
+	var once []string
+	for _, name := range names {
+		if !slices.Contains(once, name) {
+			once = append(once, name)
+		}
 	}
-	if len(t) == 0 {
-		d.errorf(n, "correlation.condition: there is no comparison; write one such as {gte: 5}")
-	} else if !t.possible() {
-		d.errorf(n, "correlation.condition: no count can be %s", t)
-	}
-	return t
+	return once
 }

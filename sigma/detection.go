@@ -65,7 +65,7 @@ func (d *document) parseConditions(n *yaml.Node, detections []Detection) Expr {
 		c = d.resolve(c)
 		x, err := parseCondition(d.text(c, "condition"), names)
 		if err != nil {
-			d.conditionError(c, err)
+			d.conditionError(c, "condition", err)
 			continue
 		}
 		any = append(any, x)
@@ -84,7 +84,7 @@ func (d *document) parseConditions(n *yaml.Node, detections []Detection) Expr {
 
 // conditionError points into the condition where its place in the file can be
 // told: a scalar in one line. Columns count bytes, as package yaml does.
-func (d *document) conditionError(n *yaml.Node, err error) {
+func (d *document) conditionError(n *yaml.Node, where string, err error) {
 	at := position{n.Line, n.Column}
 	if syntax, ok := err.(*conditionError); ok && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.Contains(n.Value, "\n") {
 		at.column += syntax.offset
@@ -92,7 +92,7 @@ func (d *document) conditionError(n *yaml.Node, err error) {
 			at.column++
 		}
 	}
-	d.errorAt(at, "condition: %v", err)
+	d.errorAt(at, "%s: %v", where, err)
 }
 
 // parseDetection reads a named search: a map, a list of maps, a list of

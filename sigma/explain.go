@@ -65,9 +65,12 @@ type Part struct {
 	// detection, the field of an item with its modifiers. Empty for keywords.
 	Text string `json:"text,omitempty"`
 	// Line is where a detection or an item stands in the file of the rule.
-	Line  int    `json:"line,omitempty"`
-	Holds bool   `json:"holds"`
-	Parts []Part `json:"parts,omitempty"`
+	Line  int  `json:"line,omitempty"`
+	Holds bool `json:"holds"`
+	// Filter is the title of the filter that the part is the condition of; the
+	// lines below are those of its file. Empty for parts of the rule itself.
+	Filter string `json:"filter,omitempty"`
+	Parts  []Part `json:"parts,omitempty"`
 
 	// The rest is of items.
 
@@ -101,6 +104,9 @@ func (s *Set) Explain(rule *CompiledRule, record []byte) Explanation {
 	x := explainer{record: string(record), placeholders: s.placeholders}
 	e := Explanation{Rule: rule, RuledOut: rule.mismatch(typeOfRecord(x.record))}
 	e.Condition = x.expr(rule.source.Condition, rule.source.Detections)
+	if len(rule.filters) > 0 {
+		e.Condition = x.filtered(e.Condition, rule.filters)
+	}
 	e.Matches = e.Condition.Holds
 	return e
 }
@@ -138,8 +144,11 @@ func (p *Part) reason() string {
 	for i := range p.Parts {
 		if !p.Parts[i].Holds {
 			text := p.Parts[i].reason()
-			if p.Kind == PartDetection {
+			switch {
+			case p.Kind == PartDetection:
 				text = p.Text + ": " + text
+			case p.Parts[i].Filter != "":
+				text = fmt.Sprintf("filter %q: %s", p.Parts[i].Filter, text)
 			}
 			return text
 		}
@@ -257,6 +266,19 @@ func enumerate(list []string, conjunction string) string {
 type explainer struct {
 	record       string
 	placeholders map[string][]string
+}
+
+// filtered joins the condition of a rule with those of its filters.
+func (x *explainer) filtered(condition Part, filters []*Filter) Part {
+	p := Part{Kind: PartAnd, Text: condition.Text, Parts: []Part{condition}}
+	for _, f := range filters {
+		part := x.expr(f.Condition, f.Detections)
+		part.Filter = f.Title
+		p.Parts = append(p.Parts, part)
+		p.Text += " and " + operand(f.Condition)
+	}
+	p.Holds = allHold(p.Parts)
+	return p
 }
 
 func (x *explainer) expr(e Expr, detections []Detection) Part {

@@ -197,3 +197,17 @@ func TestPinsAreSpelledAsInTheRule(t *testing.T) {
 		t.Errorf("pinned to %v and %v", open.Sources(), open.Names())
 	}
 }
+
+func TestAnExplanationHasTheFilters(t *testing.T) {
+	set, errs := compileText(t, small("a", "")+filtering("f", "any", "not sel"), Options{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	e := set.Explain(set.Rules()[0], []byte(`{"eventName": "a", "userAgent": "terraform/1.9"}`))
+	if e.Matches || e.Reason() != `filter "Filter f": sel holds, which it must not` || e.Condition.Text != "sel and not sel" {
+		t.Errorf("matches: %v, because %q in %q", e.Matches, e.Reason(), e.Condition.Text)
+	}
+	if e := set.Explain(set.Rules()[0], []byte(`{"eventName": "a"}`)); !e.Matches || e.Condition.Parts[1].Filter != "Filter f" {
+		t.Errorf("does not match, because %q", e.Reason())
+	}
+}

@@ -21,7 +21,9 @@ const MaxFileSize = 1 << 20
 // Load reads the rules under root, a file or a directory tree of fsys: every
 // *.yml and *.yaml, in lexical order, but for *.test.yml and *.test.yaml
 // (tests beside rules) and for names that start with a dot. A symbolic link to
-// a file is followed. A file may hold several documents.
+// a file is followed; one to a directory is an error, and so is a directory
+// without any rule file. A file may hold several documents; one that has
+// "cases" and is no rule, a test beside rules, is passed over.
 //
 // What is wrong is returned beside what could be read: a broken rule does not
 // keep the others out. Each error is an [*Error].
@@ -51,6 +53,7 @@ func Parse(file string, data []byte) (*Collection, []error) {
 func load(fsys fs.FS, root string, display func(string) string) (*Collection, []error) {
 	c := &Collection{}
 	var errs []error
+	files := 0
 	err := fs.WalkDir(fsys, root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			errs = append(errs, readError(display(name), err))
@@ -63,14 +66,19 @@ func load(fsys fs.FS, root string, display func(string) string) (*Collection, []
 			}
 			return nil
 		}
-		// A file that was asked for by name is read whatever it is called.
-		if name != root && (hidden || !isRuleFile(name)) {
+		if hidden {
 			return nil
 		}
 		info, err := fs.Stat(fsys, name) // follows a link
 		if err == nil && info.IsDir() {
+			errs = append(errs, &Error{File: display(name), Msg: "a link to a directory, which is not followed; name the directory itself beside the other paths, or replace the link"})
 			return nil
 		}
+		// A file that was asked for by name is read whatever it is called.
+		if name != root && !isRuleFile(name) {
+			return nil
+		}
+		files++
 		var data []byte
 		if err == nil {
 			data, err = readFile(fsys, name)
@@ -84,6 +92,9 @@ func load(fsys fs.FS, root string, display func(string) string) (*Collection, []
 	})
 	if err != nil {
 		errs = append(errs, readError(display(root), err))
+	}
+	if files == 0 && len(errs) == 0 {
+		errs = append(errs, &Error{File: display(root), Msg: "no *.yml or *.yaml in or below this directory"})
 	}
 	return c, errs
 }
@@ -128,8 +139,7 @@ func parse(c *Collection, file string, data []byte) []error {
 			return errs
 		}
 		if err != nil {
-			line, msg := splitYAMLError(err)
-			return append(errs, &Error{File: file, Line: line, Msg: "not YAML: " + msg})
+			return append(errs, yamlError(file, data, err))
 		}
 		if len(root.Content) == 0 || root.Content[0].ShortTag() == "!!null" {
 			continue // an empty document, such as one after a last "---"
@@ -138,6 +148,67 @@ func parse(c *Collection, file string, data []byte) []error {
 		d.parse(c, root.Content[0])
 		errs = append(errs, d.errs...)
 	}
+}
+
+// yamlError says what is wrong with a file that is not YAML. Package yaml
+// speaks of its own workings about mistakes that are easy to make.
+func yamlError(file string, data []byte, err error) error {
+	e := &Error{File: file}
+	e.Line, e.Msg = splitYAMLError(err)
+	at, tab := tabIndent(data)
+	switch {
+	case strings.Contains(e.Msg, "control characters") && looksUTF16(data):
+		e.Line, e.Msg = 0, "the file is UTF-16 without a byte order mark; save it as UTF-8"
+	case strings.Contains(e.Msg, "UTF-8"):
+		e.Msg = "the file is not UTF-8; save it as UTF-8"
+	case strings.Contains(e.Msg, "control characters"):
+		e.Line, e.Column = controlCharacter(data)
+		e.Msg = "a control character; remove it, or write it as an escape in double quotes"
+	case tab && (strings.Contains(e.Msg, "cannot start any token") || strings.Contains(e.Msg, "tab character")):
+		e.Line, e.Column, e.Msg = at.line, at.column, "a tab; indent with spaces"
+	case strings.Contains(e.Msg, "cannot start any token"):
+		e.Msg = "not YAML: a value that begins with @, ` or % must be in quotes"
+	case strings.Contains(e.Msg, "alphabetic or numeric"):
+		e.Msg = "not YAML: a value that begins with * or & must be in quotes"
+	case strings.Contains(e.Msg, "unknown anchor"):
+		e.Msg = "not YAML: a value that begins with * must be in quotes (" + e.Msg + ")"
+	case strings.Contains(e.Msg, "unknown escape"):
+		e.Msg = "not YAML: a backslash in double quotes is an escape; write the value in single quotes"
+	default:
+		e.Msg = "not YAML: " + e.Msg
+	}
+	return e
+}
+
+// tabIndent finds the first tab that indents a line, or that follows the dash
+// of a list.
+func tabIndent(data []byte) (position, bool) {
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t-"))]
+		if i := bytes.IndexByte(indent, '\t'); i >= 0 && len(bytes.TrimSpace(line)) > 0 {
+			return position{number, i + 1}, true
+		}
+	}
+	return position{}, false
+}
+
+// looksUTF16 reports whether every other byte at the start is zero.
+func looksUTF16(data []byte) bool {
+	return len(data) >= 4 && (data[0] == 0 && data[2] == 0 || data[1] == 0 && data[3] == 0)
+}
+
+func controlCharacter(data []byte) (line, column int) {
+	for text := range bytes.Lines(data) {
+		line++
+		for i, c := range text {
+			if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
+				return line, i + 1
+			}
+		}
+	}
+	return 0, 0
 }
 
 // splitYAMLError takes the line number out of an error of package yaml, which
@@ -156,6 +227,10 @@ func splitYAMLError(err error) (line int, msg string) {
 
 // parse reads a document into c, or leaves the reasons against it in d.errs.
 func (d *document) parse(c *Collection, root *yaml.Node) {
+	if root.Kind != yaml.MappingNode {
+		d.errorf(root, `a rule is a map that begins with "title: …", not %s; several rules of a file are separated by lines of "---"`, describe(root))
+		return
+	}
 	members := d.mapping(root, "a rule")
 	if len(members) == 0 {
 		if len(d.errs) == 0 {
@@ -175,36 +250,44 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 		meta.Title = d.text(n, "title")
 	}
 	d.title = meta.Title
-	switch {
+	d.parseMeta(&meta, top, root)
+	metaErrs := len(d.errs)
+	var source LogSource
+	if top["correlation"] == nil {
+		noun := "rule"
+		if top["filter"] != nil {
+			noun = "filter"
+		}
+		source = d.parseLogSource(top["logsource"], root, noun)
+	}
+	switch reason := source.foreign(); {
+	case reason != "" && len(d.errs) == metaErrs:
+		// Whatever else is odd about it is not ours to judge.
+		d.errs = nil
+		c.Skipped = append(c.Skipped, Skipped{Meta: meta, Reason: reason})
+		return
 	case top["correlation"] != nil:
-		d.parseMeta(&meta, top, root)
-		correlation := d.parseCorrelation(meta, top)
-		if len(d.errs) == 0 {
+		if correlation := d.parseCorrelation(meta, top); len(d.errs) == 0 {
 			c.Correlations = append(c.Correlations, correlation)
 		}
 	case top["filter"] != nil:
-		d.errorf(top["filter"], "filter documents are not supported by this version; put the exception into the rule, as in \"condition: selection and not exception\"")
-	default:
-		source := d.parseLogSource(top["logsource"], root)
-		if reason := source.foreign(); reason != "" && len(d.errs) == 0 {
-			// Whatever else is odd about it is not ours to judge.
-			d.parseMeta(&meta, top, root)
-			d.errs = nil
-			c.Skipped = append(c.Skipped, Skipped{Meta: meta, Reason: reason})
-			return
+		if filter := d.parseFilter(meta, source, top); len(d.errs) == 0 {
+			c.Filters = append(c.Filters, filter)
 		}
-		d.parseMeta(&meta, top, root)
-		rule := d.parseRule(meta, source, top, root)
-		if len(d.errs) == 0 {
+	default:
+		if rule := d.parseRule(meta, source, top, root); len(d.errs) == 0 {
 			c.Rules = append(c.Rules, rule)
 		}
 	}
+	if len(d.errs) > 0 {
+		c.Broken = append(c.Broken, meta)
+	}
 }
 
-func (d *document) parseLogSource(n, root *yaml.Node) LogSource {
+func (d *document) parseLogSource(n, root *yaml.Node, noun string) LogSource {
 	var s LogSource
 	if n == nil {
-		d.errorf(root, `the rule has no "logsource"; write "logsource: {product: aws, service: cloudtrail}"`)
+		d.errorf(root, `the %s has no "logsource"; write "logsource: {product: aws, service: cloudtrail}"`, noun)
 		return s
 	}
 	for _, m := range d.mapping(n, "logsource") {

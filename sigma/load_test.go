@@ -59,11 +59,21 @@ func TestErrorsSayWhereAndWhatToWrite(t *testing.T) {
 			`r.yml:1:1: rule "T": the rule has no "logsource"; write "logsource: {product: aws, service: cloudtrail}"`},
 		{"not YAML", "title: T\n  bad: [\n",
 			`r.yml:2: not YAML: mapping values are not allowed in this context`},
-		{"a filter document", "title: F\nfilter: {rules: any}\n",
-			`r.yml:2:9: rule "F": filter documents are not supported by this version; put the exception into the rule, as in "condition: selection and not exception"`},
 		{"a merge key", rule("  sel: &a {x: y}\n  other:\n    <<: *a\n  condition: sel\n"),
 			`r.yml:6:5: rule "T": selection "other": YAML merge keys are not part of Sigma; write the members out`},
-		{"a list", "- a\n", `r.yml:1:1: a rule must be a map, not a list`},
+		{"a list", "- a\n", `r.yml:1:1: a rule is a map that begins with "title: …", not a list; several rules of a file are separated by lines of "---"`},
+		{"a word", "rules\n", `r.yml:1:1: a rule is a map that begins with "title: …", not "rules"; several rules of a file are separated by lines of "---"`},
+		{"a tab", "title: T\ndetection:\n\tsel: {a: b}\n", `r.yml:3:1: a tab; indent with spaces`},
+		{"a tab after spaces", "title: T\ndetection:\n  sel:\n  \ta: b\n", `r.yml:4:3: a tab; indent with spaces`},
+		{"a tab after a dash", "title: T\nx:\n  -\ta\n  -\tb\n", `r.yml:3:4: a tab; indent with spaces`},
+		{"a tab that ends a list", "title: T\nx:\n  - a\n\t- b\n", `r.yml:4:1: a tab; indent with spaces`},
+		{"a value that begins with @", "title: @T\n", "r.yml: not YAML: a value that begins with @, ` or % must be in quotes"},
+		{"a value that begins with *", "title: *T\n", `r.yml: not YAML: a value that begins with * must be in quotes (unknown anchor 'T' referenced)`},
+		{"a star alone", "title: *\n", `r.yml: not YAML: a value that begins with * or & must be in quotes`},
+		{"a regular expression in double quotes", "title: \"\\d\"\n", `r.yml: not YAML: a backslash in double quotes is an escape; write the value in single quotes`},
+		{"a control character", "title: T\nname: a\x01\n", `r.yml:2:8: a control character; remove it, or write it as an escape in double quotes`},
+		{"Latin 1", "title: T\xe4\n", `r.yml: the file is not UTF-8; save it as UTF-8`},
+		{"UTF-16 without a mark", "t\x00i\x00t\x00l\x00e\x00:\x00 \x00T\x00", `r.yml: the file is UTF-16 without a byte order mark; save it as UTF-8`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, errs := Parse("r.yml", []byte(tt.file))
@@ -72,52 +82,6 @@ func TestErrorsSayWhereAndWhatToWrite(t *testing.T) {
 			}
 			if len(c.Rules) != 0 {
 				t.Errorf("the broken rule was loaded")
-			}
-		})
-	}
-}
-
-func TestCorrelationErrors(t *testing.T) {
-	for _, tt := range []struct{ name, body, want string }{
-		{"a type of a later version", "{type: value_count, rules: [x], timespan: 5m, condition: {gte: 1, field: a}}",
-			`correlation.type: "value_count" is not supported by this version, which counts events only; write event_count`},
-		{"a misspelt type", "{type: event_cuont, rules: [x], timespan: 5m, condition: {gte: 1}}",
-			`correlation.type: "event_cuont" is not a correlation type; did you mean "event_count"?`},
-		{"no type", "{rules: [x], timespan: 5m, condition: {gte: 1}}", `correlation: there is no "type"; write "type: event_count"`},
-		{"a misspelt key", "{type: event_count, rules: [x], group_by: [a], timespan: 5m, condition: {gte: 1}}",
-			`correlation: unknown key "group_by"; did you mean "group-by"?`},
-		{"no rules", "{type: event_count, timespan: 5m, condition: {gte: 1}}", `correlation: there are no "rules"; write a list of ids or names of rules`},
-		{"no timespan", "{type: event_count, rules: [x], condition: {gte: 1}}", `correlation: there is no "timespan"; write one such as "timespan: 5m"`},
-		{"a timespan without a unit", "{type: event_count, rules: [x], timespan: 360, condition: {gte: 1}}",
-			`correlation.timespan: "360" is not a timespan; write a number and a unit out of s, m, h, d, w, as in "5m"`},
-		{"a timespan of two units", "{type: event_count, rules: [x], timespan: 1h30m, condition: {gte: 1}}",
-			`correlation.timespan: "1h30m" is not a timespan; write a number and a unit out of s, m, h, d, w, as in "5m"`},
-		{"no time at all", "{type: event_count, rules: [x], timespan: 0s, condition: {gte: 1}}",
-			`correlation.timespan: "0s" is no time at all; write a number and a unit out of s, m, h, d, w, as in "5m"`},
-		{"more time than a number holds", "{type: event_count, rules: [x], timespan: 99999999999w, condition: {gte: 1}}",
-			`correlation.timespan: "99999999999w" is too long`},
-		{"no condition", "{type: event_count, rules: [x], timespan: 5m}", `correlation: there is no "condition"; write one such as "condition: {gte: 5}"`},
-		{"an empty condition", "{type: event_count, rules: [x], timespan: 5m, condition: {}}",
-			`correlation.condition: there is no comparison; write one such as {gte: 5}`},
-		{"an unknown comparison", "{type: event_count, rules: [x], timespan: 5m, condition: {get: 5}}",
-			`correlation.condition: unknown comparison "get"; did you mean "gt"?`},
-		{"a count that is none", "{type: event_count, rules: [x], timespan: 5m, condition: {gte: -1}}",
-			`correlation.condition: "-1" is not a count; write a whole number, 0 or more`},
-		{"a range without a number in it", "{type: event_count, rules: [x], timespan: 5m, condition: {gt: 4, lt: 5}}",
-			`correlation.condition: no count can be gt: 4, lt: 5`},
-		{"aliases", "{type: event_count, rules: [x], timespan: 5m, condition: {gte: 1}, aliases: {}}",
-			`correlation: "aliases" are not supported by this version; group by a field that all rules have`},
-		{"a field twice in group-by", "{type: event_count, rules: [x], group-by: [a, a], timespan: 5m, condition: {gte: 1}}",
-			`correlation.group-by: field "a" is there twice`},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			_, errs := Parse("r.yml", []byte("title: C\ncorrelation: "+tt.body+"\n"))
-			if len(errs) != 1 {
-				t.Fatalf("errors: %v", errs)
-			}
-			got := errs[0].(*Error)
-			if got.Msg != tt.want || got.Line != 2 || got.Rule != "C" {
-				t.Errorf("got  %v\nwant r.yml:2:…: rule \"C\": %s", got, tt.want)
 			}
 		})
 	}
@@ -172,6 +136,67 @@ func TestLoadReadsATree(t *testing.T) {
 		"rules/large.yml: cannot be read: the file is larger than 1048576 bytes; split it",
 	}, messages); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+func TestFilesOfOtherEditorsAreRead(t *testing.T) {
+	text := rule("  sel: {eventName: é}\n  condition: sel\n")
+	utf16le := "\xff\xfe"
+	for _, r := range text {
+		utf16le += string([]byte{byte(r), byte(r >> 8)})
+	}
+	for name, file := range map[string]string{
+		"Windows line ends":      strings.ReplaceAll(text, "\n", "\r\n"),
+		"a byte order mark":      "\ufeff" + text,
+		"UTF-16 with a mark":     utf16le,
+		"documents of all kinds": "---\r\n" + text + "---\r\n\r\n---\r\ncases: []\r\n",
+	} {
+		c, errs := Parse("r.yml", []byte(file))
+		if len(errs) > 0 || len(c.Rules) != 1 || c.Rules[0].Detections[0].Alternatives[0][0].Values[0].Text != "é" {
+			t.Errorf("%s: %v", name, errs)
+		}
+	}
+}
+
+func TestADirectoryThatHoldsNoRules(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/a.test.yml", "cases: []\n")
+	_, errs := LoadPath(dir)
+	if len(errs) != 1 || errs[0].Error() != dir+": no *.yml or *.yaml in or below this directory" {
+		t.Errorf("errors: %v", errs)
+	}
+}
+
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/real", rule("  sel: {a: b}\n  condition: sel\n"))
+	for link, target := range map[string]string{"file.yml": "real", "loop.yml": "loop.yml", "tree": ".", "dangling": "nowhere", "gone.yml": "nowhere"} {
+		if err := os.Symlink(target, dir+"/"+link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, errs := LoadPath(dir)
+	var messages []string
+	for _, err := range errs {
+		messages = append(messages, strings.ReplaceAll(err.Error(), dir, "DIR"))
+	}
+	if diff := cmp.Diff([]string{
+		"DIR/gone.yml: cannot be read: no such file or directory",
+		"DIR/loop.yml: cannot be read: too many levels of symbolic links",
+		"DIR/tree: a link to a directory, which is not followed; name the directory itself beside the other paths, or replace the link",
+	}, messages); diff != "" || len(c.Rules) != 1 {
+		t.Errorf("%d rules, errors (-want +got):\n%s", len(c.Rules), diff)
+	}
+}
+
+func TestBrokenDocumentsAreRemembered(t *testing.T) {
+	c, _ := Parse("r.yml", []byte("id: one\n"+rule("  sel: {a|nope: b}\n  condition: sel\n")+"---\ntitle: C\nname: two\ncorrelation: {}\n"))
+	var names []string
+	for _, m := range c.Broken {
+		names = append(names, m.Title+" "+m.ID[:3]+" "+m.Name)
+	}
+	if diff := cmp.Diff([]string{"T one ", "C " + c.Broken[1].ID[:3] + " two"}, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -1,7 +1,5 @@
 package sigma
 
-import "time"
-
 // Meta is what a rule says about itself. Detection rules and correlations
 // share it.
 type Meta struct {
@@ -154,30 +152,9 @@ type Value struct {
 	Line, Column int
 }
 
-// Correlation is the syntax tree of a correlation.
-type Correlation struct {
-	Meta
-	// Type is the correlation type; this version knows "event_count".
-	Type string
-	// Rules are ids or names of the rules whose matches are counted.
-	Rules []string
-	// GroupBy are field paths; every combination of their values is counted by
-	// itself. Empty: everything is one group.
-	GroupBy []string
-	// Timespan is the length of the closed window, a whole number of seconds.
-	Timespan time.Duration
-	// Condition is tested at every matching event.
-	Condition Threshold
-	// Generate lets the rules alert by themselves too.
-	Generate bool
-
-	ruleAt     []position // of each entry of Rules
-	timespanAt position
-}
-
 type position struct{ line, column int }
 
-// Skipped is a rule that is not for CloudTrail, which is no error.
+// Skipped is a rule, a correlation or a filter that is not for CloudTrail, which is no error.
 type Skipped struct {
 	Meta
 	// Reason says what made it another's.
@@ -189,12 +166,18 @@ type Skipped struct {
 type Collection struct {
 	Rules        []*Rule
 	Correlations []*Correlation
+	Filters      []*Filter
 	Skipped      []Skipped
+	// Broken are the documents that have errors, as far as they could be read:
+	// what refers to one can say so.
+	Broken []Meta
 }
 
 // Add appends what is in other. Whether ids collide is checked by Compile.
 func (c *Collection) Add(other *Collection) {
 	c.Rules = append(c.Rules, other.Rules...)
 	c.Correlations = append(c.Correlations, other.Correlations...)
+	c.Filters = append(c.Filters, other.Filters...)
 	c.Skipped = append(c.Skipped, other.Skipped...)
+	c.Broken = append(c.Broken, other.Broken...)
 }
