@@ -20,12 +20,16 @@ func (w *writer) background(c *catalogue, last work) work {
 		of := w.account.actors[s.by]
 		a = of[w.r.IntN(len(of))]
 	}
-	failed := s.by != service && w.share(105)
+	denied := a.lacks(s) && w.share(300)
+	failed := denied || s.by != service && w.share(54)
 
 	w.head(a)
 	w.call(s.service, s.name, a.source, a.agent)
-	if failed {
-		w.failure(s, a)
+	switch {
+	case denied:
+		w.denial(s, a)
+	case failed:
+		w.failure(s)
 	}
 	w.b = append(w.b, `,"requestParameters":`...)
 	w.optional(s.request)
@@ -98,19 +102,15 @@ func (w *writer) call(service, name, source, agent string) {
 	w.text(agent)
 }
 
-// failure appends an error: half of them are denials.
-func (w *writer) failure(s *shape, a *actor) {
-	if s.failure != nil && w.share(250) {
-		w.b = append(w.b, `,"errorCode":"`...)
-		w.fill(s.failure)
-		w.b = append(w.b, '"')
-		if s.message != nil {
-			w.b = append(w.b, `,"errorMessage":"`...)
-			w.fill(s.message)
-			w.b = append(w.b, '"')
-		}
-		return
-	}
+// lacks reports whether an actor has no right to a call: each lacks the rights
+// to a few, and runs into the same refusals again and again. Who is refused this
+// and that is an attacker, whom a shipped rule reports.
+func (a *actor) lacks(s *shape) bool {
+	return a.kind != service && (s.salt^a.salt)*0x9e3779b97f4a7c15>>32%6 == 0
+}
+
+// denial appends that an actor has no right to a call.
+func (w *writer) denial(s *shape, a *actor) {
 	code := "AccessDenied"
 	if s.service == "ec2" {
 		code = "Client.UnauthorizedOperation"
@@ -124,6 +124,22 @@ func (w *writer) failure(s *shape, a *actor) {
 	w.b = append(w.b, ':')
 	w.b = append(w.b, s.name...)
 	w.b = append(w.b, ` because no identity-based policy allows the action"`...)
+}
+
+// failure appends an error that is no denial.
+func (w *writer) failure(s *shape) {
+	if s.failure == nil {
+		w.b = append(w.b, `,"errorCode":"ThrottlingException","errorMessage":"Rate exceeded"`...)
+		return
+	}
+	w.b = append(w.b, `,"errorCode":"`...)
+	w.fill(s.failure)
+	w.b = append(w.b, '"')
+	if s.message != nil {
+		w.b = append(w.b, `,"errorMessage":"`...)
+		w.fill(s.message)
+		w.b = append(w.b, '"')
+	}
 }
 
 // optional appends a template or null.

@@ -1,6 +1,9 @@
 package generator
 
-import "sync"
+import (
+	"hash/fnv"
+	"sync"
+)
 
 // shape is a kind of event: what is called, how often, by whom, and with what.
 type shape struct {
@@ -15,8 +18,11 @@ type shape struct {
 	// Templates; an empty one is null for request and response, and nothing for
 	// the rest.
 	request, response, additional, resources template
-	// failure is what it fails with when it does not fail with a denial.
+	// failure is what it fails with when it does not fail with a denial; nil is
+	// throttling.
 	failure, message template
+	// salt chooses who is denied it, see lacks.
+	salt uint64
 }
 
 // text of a shape, before it is compiled. None of them may ring a shipped rule:
@@ -52,7 +58,7 @@ var sources = []source{
 	{"ec2", "DescribeSubnets", 15, person, "r", `{"subnetSet":{},"filterSet":{"items":[{"name":"vpc-id","valueSet":{"items":[{"value":"$v"}]}}]}}`, "", "", "", "", ""},
 	{"s3", "GetBucketAcl", 28, service, "r", `{"bucketName":"$b","Host":"$b.s3.$R.amazonaws.com","acl":""}`, "", `{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"AuthenticationMethod":"AuthHeader","x-amz-id-2":"$c28","bytesTransferredOut":556}`, `{"accountId":"$A","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::$b"}`, "", ""},
 	{"s3", "GetObject", 45, machine, "rd", `{"bucketName":"$b","Host":"$b.s3.$R.amazonaws.com","key":"$o"}`, "", s3Extra, s3Object, "NoSuchKey", "The specified key does not exist."},
-	{"s3", "ListObjects", 25, machine, "rd", `{"list-type":"2","bucketName":"$b","prefix":"events/","delimiter":"/","encoding-type":"url","Host":"$b.s3.$R.amazonaws.com"}`, "", s3Extra, `{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::$b/events/"},{"accountId":"$A","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::$b"}`, "AccessDenied", "Access Denied"},
+	{"s3", "ListObjects", 25, machine, "rd", `{"list-type":"2","bucketName":"$b","prefix":"events/","delimiter":"/","encoding-type":"url","Host":"$b.s3.$R.amazonaws.com"}`, "", s3Extra, `{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::$b/events/"},{"accountId":"$A","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::$b"}`, "NoSuchBucket", "The specified bucket does not exist"},
 	{"s3", "GetBucketPolicy", 14, person, "r", `{"bucketName":"$b","Host":"$b.s3.$R.amazonaws.com","policy":""}`, "", s3Extra, `{"accountId":"$A","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::$b"}`, "NoSuchBucketPolicy", "The bucket policy does not exist"},
 	{"iam", "GetRole", 20, person, "r", `{"roleName":"$f-service"}`, "", "", "", "NoSuchEntityException", "The role with name $f-service cannot be found."},
 	{"iam", "ListAttachedRolePolicies", 15, person, "r", `{"roleName":"$f-service"}`, "", "", "", "NoSuchEntityException", "The role with name $f-service cannot be found."},
@@ -72,7 +78,7 @@ var sources = []source{
 	{"rds", "DescribeDBInstances", 15, machine, "r", `{"dBInstanceIdentifier":"$f-primary"}`, "", "", "", "DBInstanceNotFound", "DBInstance $f-primary not found."},
 	{"dynamodb", "DescribeTable", 22, machine, "r", `{"tableName":"$f-state"}`, "", "", `{"accountId":"$A","type":"AWS::DynamoDB::Table","ARN":"arn:aws:dynamodb:$R:$A:table/$f-state"}`, "ResourceNotFoundException", "Requested resource not found: Table: $f-state not found"},
 	{"ssm", "GetParameter", 22, machine, "r", `{"name":"/$f/production/database-url","withDecryption":true}`, "", "", `{"accountId":"$A","ARN":"arn:aws:ssm:$R:$A:parameter/$f/production/database-url"}`, "ParameterNotFound", ""},
-	{"secretsmanager", "GetSecretValue", 16, machine, "r", `{"secretId":"arn:aws:secretsmanager:$R:$A:secret:$f/api-key-$c6"}`, "", "", "", "ResourceNotFoundException", "Secrets Manager can't find the specified secret."},
+	{"secretsmanager", "GetSecretValue", 16, machine, "r", `{"secretId":"arn:aws:secretsmanager:$R:$A:secret:$f/api-key-Tb4xQ2"}`, "", "", "", "ResourceNotFoundException", "Secrets Manager can't find the specified secret."},
 	{"elasticloadbalancing", "DescribeTargetHealth", 14, linked, "r", `{"targetGroupArn":"arn:aws:elasticloadbalancing:$R:$A:targetgroup/$f/$h16"}`, "", `{}`, "", "TargetGroupNotFoundException", "One or more target groups not found"},
 	{"ecr", "BatchGetImage", 14, machine, "r", `{"registryId":"$A","repositoryName":"$f","imageIds":[{"imageDigest":"sha256:$h64"}],"acceptedMediaTypes":["application/vnd.docker.distribution.manifest.v2+json","application/vnd.oci.image.manifest.v1+json","application/vnd.oci.image.index.v1+json"]}`, "", "", `{"accountId":"$A","ARN":"arn:aws:ecr:$R:$A:repository/$f"}`, "ImageNotFoundException", "The image with imageId does not exist within the repository with name '$f'"},
 	{"cloudtrail", "LookupEvents", 8, person, "r", `{"maxResults":50,"lookupAttributes":[{"attributeKey":"ReadOnly","attributeValue":"false"}]}`, "", "", "", "", ""},
@@ -81,7 +87,7 @@ var sources = []source{
 
 	{"logs", "CreateLogStream", 52, machine, "", `{"logGroupName":"/aws/lambda/$f-handler","logStreamName":"$T[1]$h32"}`, "", "", "", "ResourceAlreadyExistsException", "The specified log stream already exists"},
 	{"ssm", "UpdateInstanceInformation", 54, machine, "", `{"instanceId":"$i","agentVersion":"3.3.551.0","agentStatus":"Active","platformType":"Linux","platformName":"Amazon Linux","platformVersion":"2023","iPAddress":"$p","computerName":"ip-$d3.$R.compute.internal","agentName":"amazon-ssm-agent","availabilityZone":"$R","sSMConnectionChannel":"ssmmessages"}`, "", "", "", "", ""},
-	{"s3", "PutObject", 30, machine, "d", `{"bucketName":"$b","Host":"$b.s3.$R.amazonaws.com","key":"$o","x-amz-server-side-encryption":"aws:kms"}`, `{"x-amz-server-side-encryption":"aws:kms","x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:$R:$A:key/$K"}`, s3Extra, s3Object, "AccessDenied", "Access Denied"},
+	{"s3", "PutObject", 30, machine, "d", `{"bucketName":"$b","Host":"$b.s3.$R.amazonaws.com","key":"$o","x-amz-server-side-encryption":"aws:kms"}`, `{"x-amz-server-side-encryption":"aws:kms","x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:$R:$A:key/$K"}`, s3Extra, s3Object, "NoSuchBucket", "The specified bucket does not exist"},
 	{"ec2", "CreateTags", 14, machine, "", `{"resourcesSet":{"items":[{"resourceId":"$i"}]},"tagSet":{"items":[{"key":"application","value":"$f"},{"key":"owner","value":"platform"}]}}`, `{"requestId":"$u","_return":true}`, "", "", "", ""},
 	{"ec2", "CreateNetworkInterface", 10, linked, "", `{"subnetId":"$s","description":"AWS Lambda VPC ENI-$f-handler","groupSet":{"items":[{"groupId":"$g"}]},"privateIpAddressesSet":{},"clientToken":"$u"}`, `{"requestId":"$u","networkInterface":{"networkInterfaceId":"$e","subnetId":"$s","vpcId":"$v","availabilityZone":"$R","description":"AWS Lambda VPC ENI-$f-handler","ownerId":"$A","requesterManaged":false,"status":"pending","macAddress":"06:$h2:$h2:$h2:$h2:$h2","privateIpAddress":"$p","sourceDestCheck":true,"groupSet":{"items":[{"groupId":"$g","groupName":"$f-handler"}]},"privateIpAddressesSet":{"item":[{"privateIpAddress":"$p","primary":true}]},"tagSet":{}}}`, "", "", "", ""},
 	{"ec2", "AuthorizeSecurityGroupIngress", 4, person, "", `{"groupId":"$g","ipPermissions":{"items":[{"ipProtocol":"tcp","fromPort":443,"toPort":443,"groups":{},"ipRanges":{"items":[{"cidrIp":"$p/32","description":"$f"}]},"ipv6Ranges":{},"prefixListIds":{}}]}}`, `{"requestId":"$u","_return":true,"securityGroupRuleSet":{"items":[{"groupOwnerId":"$A","groupId":"$g","securityGroupRuleId":"sgr-0$h16","description":"$f","isEgress":false,"ipProtocol":"tcp","fromPort":443,"toPort":443,"cidrIpv4":"$p/32"}]}}`, "", "", "", ""},
@@ -100,6 +106,12 @@ type catalogue struct {
 	planted  []plantedCall
 }
 
+func salt(text string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(text))
+	return h.Sum64()
+}
+
 var loadCatalogue = sync.OnceValue(func() *catalogue {
 	c := &catalogue{planted: compilePlanted()}
 	some := func(text string) template {
@@ -113,6 +125,7 @@ var loadCatalogue = sync.OnceValue(func() *catalogue {
 			service: s.service, name: s.name, weight: s.weight, by: s.by,
 			request: some(s.request), response: some(s.response), additional: some(s.additional),
 			resources: some(s.resources), failure: some(s.failure), message: some(s.message),
+			salt: salt(s.service + ":" + s.name),
 		}
 		switch s.service {
 		case "s3", "logs", "ssm", "monitoring", "dynamodb", "ecr", "rds", "kms", "sts", "elasticloadbalancing":
