@@ -47,13 +47,87 @@ func Example() {
 	for _, rule := range candidates.AppendMatches(nil, record) {
 		fmt.Println(rule.Meta().Level, rule.Meta().Title)
 		for _, correlation := range rule.Feeds() {
-			group, ok := correlation.Group(record, nil)
-			fmt.Println("counts for", correlation.Meta().Name, group, ok)
+			for _, hit := range correlation.Hits(nil, []*sigma.CompiledRule{rule}, record) {
+				fmt.Println("counts for", correlation.Meta().Name, hit.Key)
+			}
 		}
 	}
 	// Output:
 	// high Trail stopped
-	// counts for many_trails_stopped [arn:aws:iam::111122223333:user/mallory] true
+	// counts for many_trails_stopped [arn:aws:iam::111122223333:user/mallory]
+}
+
+// A correlation over a correlation: what a record counts for, from the
+// outermost level inwards.
+func ExampleCompiledCorrelation_Hits() {
+	collection, errs := sigma.Parse("rules.yml", []byte(rules+`
+---
+title: Trails stopped, then a user made
+name: stopped_then_made
+correlation:
+  type: temporal_ordered
+  rules: [many_trails_stopped, user_made]
+  group-by: [recipientAccountId]
+  timespan: 1h
+---
+title: User made
+name: user_made
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: CreateUser}
+  condition: selection
+`))
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	set, errs := sigma.Compile(collection, sigma.Options{})
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	record := []byte(`{"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging",
+		"recipientAccountId": "111122223333", "userIdentity": {"arn": "arn:aws:iam::111122223333:user/mallory"}}`)
+	matched := set.Candidates("cloudtrail.amazonaws.com", "StopLogging").AppendMatches(nil, record)
+
+	chain := set.Correlations()[0]
+	fmt.Println(chain.Meta().Name, "of", chain.Rules())
+	for _, hit := range chain.Hits(nil, matched, record) {
+		for _, count := range hit.Counts {
+			fmt.Printf("level %d: group %s, inputs %b\n", count.Level, count.Group, count.Inputs)
+		}
+	}
+	// Output:
+	// stopped_then_made of [many_trails_stopped user_made]
+	// level 0: group [111122223333], inputs 1
+	// level 1: group [arn:aws:iam::111122223333:user/mallory], inputs 1
+}
+
+func ExampleFilter() {
+	collection, errs := sigma.Parse("rules.yml", []byte(rules+`
+---
+title: Nobody minds alice
+logsource: {product: aws, service: cloudtrail}
+filter:
+  rules: any
+  alice:
+    userIdentity.userName: alice
+  condition: not alice
+`))
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	set, errs := sigma.Compile(collection, sigma.Options{})
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	for _, user := range []string{"alice", "bob"} {
+		record := fmt.Appendf(nil, `{"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging",
+			"userIdentity": {"userName": %q}}`, user)
+		matched := set.Candidates("cloudtrail.amazonaws.com", "StopLogging").AppendMatches(nil, record)
+		fmt.Println(user, len(matched))
+	}
+	// Output:
+	// alice 0
+	// bob 1
 }
 
 func ExampleParse_error() {
