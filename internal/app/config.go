@@ -12,6 +12,7 @@ import (
 
 	"github.com/trailbell/trailbell/internal/s3"
 	"github.com/trailbell/trailbell/internal/streams"
+	"github.com/trailbell/trailbell/sigma"
 )
 
 // Config is everything that can be set. It is made by [DefaultConfig], changed
@@ -136,6 +137,8 @@ type Rules struct {
 	Paths   []string          `yaml:"paths"`   // files or directory trees of Sigma YAML
 	Disable []string          `yaml:"disable"` // ids or names
 	Level   map[string]string `yaml:"level"`   // id or name: level
+	// Placeholders are the values of %name% in rules with the modifier expand.
+	Placeholders map[string][]string `yaml:"placeholders"`
 }
 
 // Forwarder says where alerts go.
@@ -268,6 +271,16 @@ func (c Config) invalid() []invalid {
 	}
 	if d := time.Duration(c.Correlator.Horizon); d < time.Minute || d > 7*24*time.Hour {
 		bad("correlator.horizon", "%s is not from 1m to 7d, which is how long MATCHES keeps its messages", c.Correlator.Horizon)
+	}
+	for rule, name := range c.Correlator.Rules.Level {
+		if _, err := sigma.ParseLevel(name); err != nil {
+			bad("correlator.rules.level."+rule, "%v", err)
+		}
+	}
+	for name, values := range c.Correlator.Rules.Placeholders {
+		if len(values) == 0 {
+			bad("correlator.rules.placeholders."+name, "there are no values; write what %%%s%% stands for, as in [a, b]", name)
+		}
 	}
 	sinks := map[string]bool{}
 	for i, s := range c.Forwarder.Sinks {

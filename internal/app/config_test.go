@@ -72,6 +72,32 @@ streams:
 	}
 }
 
+func TestPlaceholdersReachTheRules(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rule.yml")
+	rule := "title: Admin\nname: admin\nlogsource: {product: aws}\ndetection: {s: {userIdentity.userName|expand: '%admins%'}, condition: s}\n"
+	if err := os.WriteFile(file, []byte(rule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := read(t, "correlator:\n  rules:\n    shipped: false\n    paths: ["+file+"]\n    placeholders: {admins: [root, 'ad*']}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, errs := app.LoadRules(c.Correlator)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for name, want := range map[string]int{"root": 1, "adam": 1, "eve": 0} {
+		record := []byte(`{"userIdentity": {"userName": "` + name + `"}}`)
+		if got := set.Candidates("", "").AppendMatches(nil, record); len(got) != want {
+			t.Errorf("%d rules match %s, want %d", len(got), name, want)
+		}
+	}
+	c.Correlator.Rules.Placeholders = nil
+	if _, errs := app.LoadRules(c.Correlator); len(errs) == 0 || !strings.Contains(errs[0].Error(), "admins") {
+		t.Errorf("without the values: %v", errs)
+	}
+}
+
 func TestAnEmptyConfigurationChangesNothing(t *testing.T) {
 	for _, text := range []string{"", "# only words\n", "---\n", "lister:\n"} {
 		if _, err := read(t, text); err != nil {
@@ -117,6 +143,16 @@ func TestAMistakeIsSaidWithFileLineKeyAndWhatToWrite(t *testing.T) {
 			`trailbell.yaml:5: lister.buckets[2]: bucket "a" is listed twice; list it once`},
 		{"a bucket without a name", "lister:\n  buckets:\n    - {profile: default}\n",
 			`trailbell.yaml:3: lister.buckets[0]: a bucket has no name; give it with --bucket, or as name in the configuration`},
+		{"a level that is none", "correlator:\n  rules:\n    level:\n      a: high\n      b: urgent\n",
+			`trailbell.yaml:5: correlator.rules.level.b: "urgent" is not a level; write one of informational, low, medium, high, critical`},
+		{"a rule with two levels", "correlator:\n  rules:\n    level:\n      a: high\n      a: low\n",
+			`trailbell.yaml:5: correlator.rules.level.a: was set in line 4 already`},
+		{"levels as a list", "correlator:\n  rules:\n    level: [a]\n",
+			`trailbell.yaml:3: correlator.rules.level: expected keys with values`},
+		{"a placeholder that is no list", "correlator:\n  rules:\n    placeholders:\n      admins: root\n",
+			`trailbell.yaml:4: correlator.rules.placeholders.admins: expected a list, as in [a, b]`},
+		{"a placeholder without values", "correlator:\n  rules:\n    placeholders:\n      admins: []\n",
+			`trailbell.yaml:4: correlator.rules.placeholders.admins: there are no values; write what %admins% stands for, as in [a, b]`},
 		{"a sink of a type that is none", "forwarder:\n  sinks:\n    - name: pager\n      type: pigeon\n",
 			`trailbell.yaml:4: forwarder.sinks[0].type: "pigeon" is not a type of sink; there are stdout and file`},
 		{"a sink without what it needs", "forwarder:\n  sinks:\n    - name: archive\n      type: file\n",

@@ -33,7 +33,7 @@ func TestTheDocumentedConfigurationIsWhatHolds(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Config{}, Since{})); diff != "" {
 		t.Errorf("the page differs from the defaults (-defaults +page):\n%s", diff)
 	}
-	for _, key := range []string{"name", "prefix", "profile", "region", "endpoint", "path_style", "accounts", "regions", "since", "paths", "disable", "level", "match", "rule"} {
+	for _, key := range []string{"name", "prefix", "profile", "region", "endpoint", "path_style", "accounts", "regions", "since", "paths", "disable", "level", "placeholders", "match", "rule"} {
 		if !strings.Contains(text, key+":") {
 			t.Errorf("the page does not mention %q", key)
 		}

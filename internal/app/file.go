@@ -137,6 +137,8 @@ func (r *reader) read(n *yaml.Node, v reflect.Value, key string) {
 		for i, c := range n.Content {
 			r.read(c, v.Index(i), fmt.Sprintf("%s[%d]", key, i))
 		}
+	case reflect.Map:
+		r.readMap(n, v, key)
 	default:
 		if err := n.Decode(v.Addr().Interface()); err != nil {
 			r.fail(n, key, "%q is not %s", n.Value, expected(v.Kind()))
@@ -150,8 +152,6 @@ func expected(k reflect.Kind) string {
 		return "true or false"
 	case reflect.Int:
 		return "a whole number"
-	case reflect.Map:
-		return "a list of key: value"
 	}
 	return "a text"
 }
@@ -181,6 +181,28 @@ func (r *reader) readStruct(n *yaml.Node, v reflect.Value, key string) {
 		}
 		seen[k.Value] = k.Line
 		r.read(value, f, path)
+	}
+}
+
+// readMap reads a map whose keys are the user's own, with the line of each.
+func (r *reader) readMap(n *yaml.Node, v reflect.Value, key string) {
+	if n.Kind != yaml.MappingNode {
+		r.fail(n, key, "expected keys with values")
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	seen := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		k, value := n.Content[i], n.Content[i+1]
+		path := key + "." + k.Value
+		if line, twice := seen[k.Value]; twice {
+			r.fail(k, path, "was set in line %d already", line)
+			continue
+		}
+		seen[k.Value] = k.Line
+		element := reflect.New(v.Type().Elem()).Elem()
+		r.read(value, element, path)
+		v.SetMapIndex(reflect.ValueOf(k.Value), element)
 	}
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -11,12 +12,11 @@ import (
 	"github.com/trailbell/trailbell/sigma"
 )
 
-// LoadRules reads and compiles the rules of a configuration. A broken rule is
-// one of the errors and does not keep the others out; the set is nil only when
-// nothing is left, or when a path does not exist: all that somebody meant to
-// run is missing then.
-func LoadRules(c Correlator) (*sigma.Set, []error) {
-	var all sigma.Collection
+// ReadRules reads the rules of a configuration, and what it says about them. A
+// broken rule is one of the errors and does not keep the others out. A path
+// that does not exist is an error that wraps a *fs.PathError.
+func ReadRules(c Correlator) (*sigma.Collection, sigma.Options, []error) {
+	all := &sigma.Collection{}
 	var errs []error
 	if c.Rules.Shipped {
 		shipped, e := sigma.Load(rules.FS, ".")
@@ -25,24 +25,43 @@ func LoadRules(c Correlator) (*sigma.Set, []error) {
 	}
 	for _, path := range c.Rules.Paths {
 		if _, err := os.Stat(path); err != nil {
-			return nil, append(errs, fmt.Errorf("rules: %w; check --rules and correlator.rules.paths", err))
+			errs = append(errs, fmt.Errorf("rules: %w; check --rules and correlator.rules.paths", err))
+			continue
 		}
 		more, e := sigma.LoadPath(path)
-		if more != nil {
-			all.Add(more)
-		}
+		all.Add(more)
 		errs = append(errs, e...)
 	}
-	o := sigma.Options{Horizon: time.Duration(c.Horizon), Disable: c.Rules.Disable, Level: map[string]sigma.Level{}}
+	o := sigma.Options{
+		Horizon: time.Duration(c.Horizon), Disable: c.Rules.Disable, Level: map[string]sigma.Level{},
+		Placeholders: c.Rules.Placeholders,
+	}
 	for rule, name := range c.Rules.Level {
 		level, err := sigma.ParseLevel(name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("correlator.rules.level: %s: %w", rule, err))
+			errs = append(errs, fmt.Errorf("correlator.rules.level.%s: %w", rule, err))
 			continue
 		}
 		o.Level[rule] = level
 	}
-	set, e := compile(&all, o)
+	return all, o, errs
+}
+
+func isPath(err error) bool {
+	_, is := errors.AsType[*fs.PathError](err)
+	return is
+}
+
+// LoadRules reads and compiles the rules of a configuration. A broken rule is
+// one of the errors and does not keep the others out; the set is nil only when
+// nothing is left, or when a path does not exist: all that somebody meant to
+// run is missing then.
+func LoadRules(c Correlator) (*sigma.Set, []error) {
+	all, o, errs := ReadRules(c)
+	if slices.ContainsFunc(errs, isPath) {
+		return nil, errs
+	}
+	set, e := compile(all, o)
 	errs = append(errs, e...)
 	if set == nil || len(set.Rules()) == 0 {
 		return nil, append(errs, errors.New("no rules are left to run; see --rules and correlator.rules in the configuration"))
