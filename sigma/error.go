@@ -42,5 +42,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// suggest completes a sentence about an unknown word.
+// Suggest completes the message of an error about the unknown id or name of a
+// rule: "; did you mean …?" with the nearest of those that are known when it is
+// near enough to be meant, else "; write one of …" when they are few, else
+// nothing.
+func Suggest(name string, known []string) string { return suggest(name, known) }
+
 func suggest(word string, known []string) string { return spelling.Suggest(word, known) }

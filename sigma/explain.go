@@ -130,7 +130,7 @@ func (p *Part) reason() string {
 	case PartNot:
 		return p.Parts[0].held()
 	case PartItem:
-		return p.sentence()
+		return p.Describe()
 	case PartOr, PartOf:
 		if n := len(p.Parts); n > 1 && (p.Kind == PartOr || !strings.HasPrefix(p.Text, "all ")) {
 			return fmt.Sprintf("none of %s holds; %s", enumerate(p.names(), "and"), p.nearest().reason())
@@ -208,8 +208,8 @@ func (p *Part) names() []string {
 	return names
 }
 
-// sentence says what an item wants and what there is.
-func (p *Part) sentence() string {
+// Describe says in a sentence what an item wants and what there is.
+func (p *Part) Describe() string {
 	var wanted []string
 	for _, w := range p.Wanted {
 		text := quoteValue(w.Text)

@@ -36,10 +36,15 @@ func newConfigFlags(cmd *cobra.Command) *configFlags {
 // newConfigFlagsAt is for a command that logs at another level by default.
 func newConfigFlagsAt(cmd *cobra.Command, level string) *configFlags {
 	f := &configFlags{flags: cmd.Flags(), level: level}
-	f.flags.StringVar(&f.file, "config", "", "configuration file")
+	f.withFile()
 	f.flags.Var(&sizeFlag{&f.memory}, "memory-limit", "memory to stay below, as in 512MiB (default: GOMEMLIMIT, the container's, or 250MiB)")
 	f.text("log-level", level, "debug, info, warn or error", func(c *app.Config, v string) { c.Log.Level = v })
 	f.text("log-format", "text", "text or json; logs go to stderr", func(c *app.Config, v string) { c.Log.Format = v })
+	return f
+}
+
+func (f *configFlags) withFile() *configFlags {
+	f.flags.StringVar(&f.file, "config", "", "configuration file")
 	return f
 }
 
@@ -150,11 +155,18 @@ func (f *configFlags) aboutBucket() error {
 
 // env is what the services are given from this process.
 func env(cmd *cobra.Command, c app.Config) app.Env {
-	e := app.Env{Log: logger(cmd.ErrOrStderr(), c.Log), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
-	if out, ok := cmd.OutOrStdout().(*os.File); ok {
-		e.Look = screen.LookOf(out)
+	return app.Env{
+		Log: logger(cmd.ErrOrStderr(), c.Log), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
+		Look: lookOf(cmd.OutOrStdout()),
 	}
-	return e
+}
+
+// lookOf is what w can show.
+func lookOf(w io.Writer) screen.Look {
+	if f, ok := w.(*os.File); ok {
+		return screen.LookOf(f)
+	}
+	return screen.Look{}
 }
 
 func logger(w io.Writer, l app.Log) *slog.Logger {

@@ -88,7 +88,7 @@ Every flag can be given in the environment: --log-level is TRAILBELL_LOG_LEVEL.`
 	)
 	root.AddCommand(demoCommand(), checkCommand(), scanCommand(), upCommand())
 	root.AddCommand(serviceCommands()...)
-	root.AddCommand(benchCommand(), generateCommand(), versionCommand())
+	root.AddCommand(rulesCommand(), benchCommand(), generateCommand(), versionCommand())
 	root.SetHelpCommandGroupID("tools")
 	// A terminal of 80 columns folds nothing by itself that reads well.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))

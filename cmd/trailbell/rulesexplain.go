@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trailbell/trailbell/internal/rulebook"
+)
+
+func rulesExplainCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain EVENT.json",
+		Short: "Say why rules match a record, or do not",
+		Long: `Examples:
+  trailbell rules explain event.json
+  trailbell rules explain log.json.gz --event-id ID --rule trail_tampering
+
+EVENT.json is one record, a log file of CloudTrail, or - for stdin. Prints the
+verdict of every rule that is tried on such a record. With --rule it prints each
+part of the rule's condition, whether it held, what it wants, and what it found;
+of a correlation, those of the rules that it counts.
+
+The rules are those that ` + "`trailbell up`" + ` would run.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("write one EVENT.json, or - for stdin; see `%s --help`", cmd.CommandPath())
+			}
+			return nil
+		},
+	}
+	f := newRuleFlags(cmd, "an object a line for each rule")
+	names := cmd.Flags().StringArray("rule", nil, "id, name or title of a rule to explain in full (repeatable)")
+	id := cmd.Flags().String("event-id", "", "which record of a file: its eventID")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		book, err := f.open(nil)
+		if err != nil {
+			return err
+		}
+		event, err := readEvent(cmd, args[0], *id)
+		if err != nil {
+			return err
+		}
+		answer, err := book.Explain(event.Record, *names)
+		if err != nil {
+			return err
+		}
+		if event.Of > 1 && *id == "" {
+			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "trailbell: this is the first of %s; choose another with --event-id\n", plural(event.Of, "record"))
+		}
+		if f.format == "json" {
+			return answer.Encode(cmd.OutOrStdout())
+		}
+		return answer.Format(cmd.OutOrStdout(), lookOf(cmd.OutOrStdout()), len(*names) > 0)
+	}
+	return cmd
+}
+
+func readEvent(cmd *cobra.Command, name, id string) (rulebook.Event, error) {
+	var in io.Reader = cmd.InOrStdin()
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return rulebook.Event{}, err
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		in = file
+	} else {
+		name = "stdin"
+	}
+	return rulebook.ReadEvent(in, name, id)
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trailbell/trailbell/internal/rulebook"
+	"github.com/trailbell/trailbell/internal/screen"
+	"github.com/trailbell/trailbell/sigma"
+)
+
+func rulesListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list [PATH...]",
+		Short: "List rules: level, name, ATT&CK technique, what they look at",
+		Long: `Examples:
+  trailbell rules list
+  trailbell rules list ./my-rules --by technique
+
+The last column is what a record must be for a rule to be tried: the calls, by
+eventSource and eventName, or every record. On a terminal what does not fit is
+cut; in a file or a pipe lines are whole and end with the file.
+
+` + whichRules,
+	}
+	f := newRuleFlags(cmd, "an object a line for each rule")
+	by := cmd.Flags().String("by", "", "group by "+strings.Join(rulebook.Orders, ", "))
+	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		if *by != "" && !slices.Contains(rulebook.Orders, *by) {
+			return fmt.Errorf("--by: rules cannot be grouped by %q%s", *by, sigma.Suggest(*by, rulebook.Orders))
+		}
+		book, err := f.open(paths)
+		if err != nil {
+			return err
+		}
+		for _, err := range book.Errs {
+			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "trailbell: "+screen.Safe(err.Error()))
+		}
+		entries := book.List()
+		if f.format == "json" {
+			return rulebook.EncodeList(cmd.OutOrStdout(), entries)
+		}
+		groups := []rulebook.Group{{Entries: entries}}
+		if *by != "" {
+			groups = rulebook.GroupBy(entries, *by)
+		}
+		return rulebook.FormatList(cmd.OutOrStdout(), groups, lookOf(cmd.OutOrStdout()))
+	}
+	return cmd
+}

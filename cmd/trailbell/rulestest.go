@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/spf13/cobra"
+)
+
+func rulesTestCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "test [PATH...]",
+		Short: "Run the tests that stand beside rules",
+		Long: `Examples:
+  trailbell rules test ./my-rules
+  trailbell rules test -v --run brute_force
+
+Runs the cases of every NAME.test.yml beside a NAME.yml, and those in rule files
+themselves: which rules match the events of a case, and which episodes the
+correlations have, in whatever order events come and however often.
+
+` + whichRules + `
+
+It ends with 1 when a case failed or a file is broken.`,
+	}
+	f := newRuleFlags(cmd, "an object a line for each case")
+	run := cmd.Flags().String("run", "", "run only the cases whose FILE/CASE matches this regular expression")
+	verbose := cmd.Flags().BoolP("verbose", "v", false, "show the cases that pass, too")
+	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		var only *regexp.Regexp
+		if *run != "" {
+			var err error
+			if only, err = regexp.Compile(*run); err != nil {
+				return fmt.Errorf("--run: %w", err)
+			}
+		}
+		book, err := f.open(paths)
+		if err != nil {
+			return err
+		}
+		tested := book.Test(only)
+		if f.format == "json" {
+			err = tested.Encode(cmd.OutOrStdout())
+		} else {
+			err = tested.Format(cmd.OutOrStdout(), *verbose)
+		}
+		if err != nil {
+			return err
+		}
+		if verdict := tested.Verdict(); verdict != "" {
+			return &exitError{code: exitFailed, text: verdict}
+		}
+		if only != nil && len(tested.Results) == 0 {
+			return fmt.Errorf("--run: no case matches %q", *run)
+		}
+		return nil
+	}
+	return cmd
+}

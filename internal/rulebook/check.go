@@ -1,0 +1,80 @@
+package rulebook
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/trailbell/trailbell/internal/screen"
+	"github.com/trailbell/trailbell/sigma"
+)
+
+// Checked is what is wrong with rules, and how many there are.
+type Checked struct {
+	// Mistakes are errors, then warnings, both in the order of the files.
+	Mistakes []Mistake
+	Errors   int // of the mistakes
+	Counts
+}
+
+// Counts says how many documents of each kind there are.
+type Counts struct {
+	Rules, Correlations, Filters int
+	// Skipped are those that are not for CloudTrail.
+	Skipped int
+}
+
+// Check looks for errors and for what is odd, in rules and in the tests beside
+// them. It does not run the tests.
+func (b *Book) Check() Checked {
+	c := Checked{Counts: b.counts()}
+	_, errs := sigma.Compile(b.Collection, b.Options)
+	_, unread := b.tests()
+	for _, list := range [][]error{b.Errs, errs, unread} {
+		for _, err := range list {
+			c.Mistakes = append(c.Mistakes, mistake("error", err))
+		}
+	}
+	c.Errors = len(c.Mistakes)
+	return c
+}
+
+func (b *Book) counts() Counts {
+	var c Counts
+	one := func(n *int, m *sigma.Meta) {
+		if b.looked(m.File) {
+			*n++
+		}
+	}
+	for _, r := range b.Collection.Rules {
+		one(&c.Rules, &r.Meta)
+	}
+	for _, r := range b.Collection.Correlations {
+		one(&c.Correlations, &r.Meta)
+	}
+	for i := range b.Collection.Skipped {
+		one(&c.Skipped, &b.Collection.Skipped[i].Meta)
+	}
+	return c
+}
+
+// String is one line.
+func (c Counts) String() string {
+	return fmt.Sprintf("%s, %s, %s, %d skipped (not for CloudTrail)",
+		count(c.Rules, "rule", "rules"), count(c.Correlations, "correlation", "correlations"), count(c.Filters, "filter", "filters"), c.Skipped)
+}
+
+// Format writes a line for each mistake, and one that says how many rules there
+// are.
+func (c *Checked) Format(w io.Writer) error {
+	var b strings.Builder
+	for _, m := range c.Mistakes {
+		fmt.Fprintln(&b, screen.Safe(m.String()))
+	}
+	fmt.Fprintln(&b, c.Counts)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Encode writes the mistakes as JSON, an object a line.
+func (c *Checked) Encode(w io.Writer) error { return encode(w, c.Mistakes) }

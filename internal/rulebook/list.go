@@ -1,0 +1,299 @@
+package rulebook
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trailbell/trailbell/internal/screen"
+	"github.com/trailbell/trailbell/sigma"
+)
+
+// Entry is one rule, correlation or filter of a list.
+type Entry struct {
+	Kind  string      `json:"kind"` // rule, correlation, filter
+	ID    string      `json:"id"`
+	Name  string      `json:"name,omitempty"`
+	Title string      `json:"title"`
+	Level sigma.Level `json:"level"`
+	// State is "disabled", or "counted" for what alerts only by the
+	// correlations over it; empty for what alerts.
+	State string `json:"state,omitempty"`
+	// Sources and Names are the values of eventSource and eventName that the
+	// rule demands of a record; none means that every record is looked at.
+	Sources []string `json:"sources,omitempty"`
+	Names   []string `json:"names,omitempty"`
+	// Counts says what a correlation counts and how.
+	Counts string   `json:"counts,omitempty"`
+	Tags   []string `json:"tags,omitempty"`
+	File   string   `json:"file"`
+	Line   int      `json:"line"`
+}
+
+// List returns what is in the book, in the order of the files.
+func (b *Book) List() []Entry {
+	set, _ := sigma.Compile(b.Collection, b.Options) // its errors are for Check
+	compiled := map[string]*sigma.CompiledRule{}
+	for _, r := range set.Rules() {
+		compiled[r.Meta().ID] = r
+	}
+	alerting := map[string]*sigma.CompiledCorrelation{}
+	for _, c := range set.Correlations() {
+		alerting[c.Meta().ID] = c
+	}
+	var all []Entry
+	for _, r := range b.Collection.Rules {
+		e := b.entry("rule", &r.Meta)
+		c := compiled[r.ID]
+		if c != nil {
+			e.Level, e.Sources, e.Names = c.Meta().Level, c.Sources(), c.Names()
+		}
+		if e.State == "" && (c == nil || !c.Alerts()) {
+			e.State = "counted"
+		}
+		all = append(all, e)
+	}
+	for _, r := range b.Collection.Correlations {
+		e := b.entry("correlation", &r.Meta)
+		e.Counts = counts(r)
+		if c := alerting[r.ID]; c != nil {
+			e.Level = c.Meta().Level
+		} else if e.State == "" {
+			e.State = "counted"
+		}
+		all = append(all, e)
+	}
+	return slices.DeleteFunc(all, func(e Entry) bool { return !b.looked(e.File) })
+}
+
+func (b *Book) entry(kind string, m *sigma.Meta) Entry {
+	e := Entry{Kind: kind, ID: m.ID, Name: m.Name, Title: m.Title, Level: cmp.Or(m.Level, sigma.Medium), Tags: m.Tags, File: m.File, Line: m.Line}
+	if slices.Contains(b.Options.Disable, m.ID) || m.Name != "" && slices.Contains(b.Options.Disable, m.Name) {
+		e.State = "disabled"
+	}
+	return e
+}
+
+func counts(c *sigma.Correlation) string {
+	text := fmt.Sprintf("%s of %s in %s", c.Type, strings.Join(c.Rules, ", "), span(c.Timespan))
+	if len(c.GroupBy) > 0 {
+		text += " by " + strings.Join(c.GroupBy, ", ")
+	}
+	return text
+}
+
+// span writes a timespan as rules do.
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		d    time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d%unit.d == 0 {
+			return fmt.Sprintf("%d%s", d/unit.d, unit.name)
+		}
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// on says which records a rule is tried on.
+func (e *Entry) on() string {
+	switch {
+	case e.Counts != "":
+		return e.Counts
+	case e.Sources == nil && e.Names == nil:
+		return "every record"
+	}
+	var short []string
+	for _, s := range e.Sources {
+		short = append(short, strings.TrimSuffix(s, ".amazonaws.com"))
+	}
+	names := strings.Join(e.Names, ", ")
+	if e.Names == nil {
+		names = "every call"
+	}
+	if e.Sources == nil {
+		return names
+	}
+	return strings.Join(short, ", ") + ": " + names
+}
+
+var technique = regexp.MustCompile(`(?i)^attack\.(t[0-9]{4}(\.[0-9]{3})?)$`)
+
+// techniques are the ids of ATT&CK techniques among the tags.
+func (e *Entry) techniques() []string {
+	var ids []string
+	for _, tag := range e.Tags {
+		if m := technique.FindStringSubmatch(tag); m != nil {
+			ids = append(ids, strings.ToUpper(m[1]))
+		}
+	}
+	return ids
+}
+
+var tactic = regexp.MustCompile(`(?i)^attack\.([a-z][a-z_-]*)$`)
+
+func (e *Entry) tactics() []string {
+	var names []string
+	for _, tag := range e.Tags {
+		if m := tactic.FindStringSubmatch(tag); m != nil {
+			names = append(names, strings.ReplaceAll(strings.ToLower(m[1]), "_", "-"))
+		}
+	}
+	return names
+}
+
+// Group is some entries of a list under a heading.
+type Group struct {
+	Heading string
+	Entries []Entry
+	// technique says that the heading is one, which the lines need not repeat.
+	technique bool
+}
+
+// Orders are what a list can be grouped by.
+var Orders = []string{"technique", "level", "source"}
+
+// GroupBy sorts entries into groups. One with several techniques or sources is
+// in several groups.
+func GroupBy(entries []Entry, order string) []Group {
+	groups := map[string]*Group{}
+	tactics := map[string][]string{}
+	for _, e := range entries {
+		for _, key := range e.keys(order) {
+			if groups[key] == nil {
+				groups[key] = &Group{Heading: key, technique: order == "technique"}
+			}
+			groups[key].Entries = append(groups[key].Entries, e)
+			tactics[key] = append(tactics[key], e.tactics()...)
+		}
+	}
+	var all []Group
+	for key, g := range groups {
+		if t := tactics[key]; order == "technique" && technique.MatchString("attack."+key) && len(t) > 0 {
+			slices.Sort(t)
+			g.Heading += "  " + strings.Join(slices.Compact(t), ", ")
+		}
+		all = append(all, *g)
+	}
+	slices.SortFunc(all, func(a, b Group) int {
+		if order == "level" {
+			return cmp.Compare(b.Entries[0].Level, a.Entries[0].Level)
+		}
+		return cmp.Or(cmp.Compare(rank(a.Heading), rank(b.Heading)), strings.Compare(a.Heading, b.Heading))
+	})
+	return all
+}
+
+// rank puts what is missing at the end.
+func rank(heading string) int {
+	if strings.HasPrefix(heading, "no ") || strings.HasPrefix(heading, "every ") {
+		return 1
+	}
+	return 0
+}
+
+func (e *Entry) keys(order string) []string {
+	var keys []string
+	switch order {
+	case "level":
+		return []string{e.Level.String()}
+	case "technique":
+		keys = e.techniques()
+		if len(keys) == 0 {
+			return []string{"no technique"}
+		}
+	case "source":
+		switch {
+		case e.Kind == "correlation":
+			return []string{"no source: correlations"}
+		case len(e.Sources) == 0:
+			return []string{"every source"}
+		}
+		keys = slices.Clone(e.Sources)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// FormatList writes a table, with a heading above each group that has one. On a terminal lines are as wide as it is, and what
+// does not fit is cut; elsewhere they are as wide as need be.
+func FormatList(w io.Writer, groups []Group, look screen.Look) error {
+	var b strings.Builder
+	name, ids := 0, 0
+	for _, g := range groups {
+		for i := range g.Entries {
+			e := &g.Entries[i]
+			name = max(name, screen.Width(cmp.Or(e.Name, e.Title)))
+			if !g.technique {
+				ids = max(ids, len(strings.Join(e.techniques(), " ")))
+			}
+		}
+	}
+	on := 0
+	if look.Width > 0 {
+		name = min(name, look.Width*2/5)
+		ids = min(ids, len("T1562.008"))
+		on = max(look.Width-levelWidth-name-ids-3*len(gap), 10)
+		if ids == 0 {
+			on += len(gap)
+		}
+	}
+	for i, g := range groups {
+		if g.Heading != "" {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			heading := screen.Safe(g.Heading)
+			if look.Width > 0 {
+				heading = strings.TrimRight(screen.Column(heading, look.Width), " ")
+			}
+			fmt.Fprintln(&b, look.Bold(heading))
+		}
+		for j := range g.Entries {
+			g.Entries[j].format(&b, look, name, ids, on)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const (
+	levelWidth = len("CRITICAL")
+	gap        = "  "
+)
+
+// format writes a line. Without a width of its last column, on, it also says
+// what there is no room for on a terminal.
+func (e *Entry) format(b *strings.Builder, look screen.Look, name, ids, on int) {
+	level := e.Level.String()
+	text := strings.ToUpper(level)
+	if level == "informational" {
+		text = "INFO"
+	}
+	pad := strings.Repeat(" ", levelWidth-len(text))
+	what := e.on()
+	if e.State != "" {
+		what = "(" + e.State + ") " + what
+	}
+	techniques := strings.Join(e.techniques(), " ")
+	if on > 0 && len(techniques) > ids {
+		techniques, _, _ = strings.Cut(techniques, " ")
+	}
+	b.WriteString(look.Level(level) + pad + gap)
+	b.WriteString(screen.Column(cmp.Or(e.Name, e.Title), name) + gap)
+	if ids > 0 {
+		b.WriteString(screen.Column(techniques, ids) + gap)
+	}
+	if on > 0 {
+		b.WriteString(strings.TrimRight(screen.Column(what, on), " ") + "\n")
+		return
+	}
+	fmt.Fprintf(b, "%s  %s:%d\n", screen.Safe(what), screen.Safe(e.File), e.Line)
+}
+
+// EncodeList writes entries as JSON, an object a line.
+func EncodeList(w io.Writer, entries []Entry) error { return encode(w, entries) }

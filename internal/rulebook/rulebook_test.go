@@ -1,0 +1,178 @@
+package rulebook_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/trailbell/trailbell/internal/app"
+	"github.com/trailbell/trailbell/internal/rulebook"
+	"github.com/trailbell/trailbell/internal/screen"
+)
+
+func open(t *testing.T, s rulebook.Source) *rulebook.Book {
+	t.Helper()
+	b, err := rulebook.Open(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func shippedAnd(paths ...string) app.Correlator {
+	c := app.DefaultConfig().Correlator
+	c.Rules.Paths = paths
+	return c
+}
+
+func rule(name string) string {
+	return fmt.Sprintf("title: %s\nname: %s\nlogsource: {product: aws}\ndetection: {s: {eventName: %s}, condition: s}\n", name, name, name)
+}
+
+func names(entries []rulebook.Entry) string {
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestWhatIsLookedAt(t *testing.T) {
+	dir := write(t, map[string]string{"a.yml": rule("a"), "b.yml": rule("b"), "a.test.yml": "cases: [{name: x, events: [{with: {eventName: a}}], rings: [a]}]"})
+	a := filepath.Join(dir, "a.yml")
+	for _, tc := range []struct {
+		name   string
+		source rulebook.Source
+		want   string
+	}{
+		{"a path alone", rulebook.Source{Config: shippedAnd(), Paths: []string{dir}}, "a b"},
+		{"a file", rulebook.Source{Config: shippedAnd(), Paths: []string{a}}, "a"},
+		{"its tests", rulebook.Source{Config: shippedAnd(), Paths: []string{filepath.Join(dir, "a.test.yml")}}, "a"},
+		// It is in the configuration, too, and not there twice.
+		{"a file beside others", rulebook.Source{Config: shippedAnd(dir), Paths: []string{a}, Beside: true}, "a"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := open(t, tc.source)
+			if got := names(b.List()); got != tc.want {
+				t.Errorf("lists %q, want %q", got, tc.want)
+			}
+			if c := b.Check(); c.Errors > 0 || c.Rules != len(strings.Fields(tc.want)) {
+				t.Errorf("%+v", c)
+			}
+			if tested := b.Test(nil); len(tested.Results) != 1 || tested.Failed > 0 || len(tested.Mistakes) > 0 {
+				t.Errorf("%+v", tested)
+			}
+		})
+	}
+	if got := names(open(t, rulebook.Source{Config: shippedAnd(dir)}).List()); !strings.Contains(got, " trail_tampering ") || !strings.Contains(got, " a b ") {
+		t.Errorf("a configuration lists %q", got)
+	}
+}
+
+// A list of the shipped rules fits a terminal of any width and keeps every
+// line; elsewhere nothing is cut.
+func TestAListFitsTheTerminal(t *testing.T) {
+	entries := open(t, rulebook.Source{Config: shippedAnd()}).List()
+	for _, width := range []int{60, 80, 120, 200} {
+		for _, order := range append([]string{""}, rulebook.Orders...) {
+			groups := []rulebook.Group{{Entries: entries}}
+			if order != "" {
+				groups = rulebook.GroupBy(entries, order)
+			}
+			var b strings.Builder
+			if err := rulebook.FormatList(&b, groups, screen.Look{Width: width}); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+			for _, line := range lines {
+				if n := screen.Width(line); n > width {
+					t.Errorf("by %q, %d wide of %d: %q", order, n, width, line)
+				}
+			}
+			if order == "" && len(lines) != len(entries) {
+				t.Errorf("%d lines for %d rules", len(lines), len(entries))
+			}
+		}
+	}
+	var b strings.Builder
+	if err := rulebook.FormatList(&b, []rulebook.Group{{Entries: entries}}, screen.Look{}); err != nil || strings.Contains(b.String(), "…") {
+		t.Errorf("%v, or something is cut:\n%s", err, b.String())
+	}
+}
+
+func TestGroups(t *testing.T) {
+	tagged := func(name string, sources []string, tags ...string) rulebook.Entry {
+		return rulebook.Entry{Name: name, Kind: "rule", Level: 3, Sources: sources, Tags: tags}
+	}
+	entries := []rulebook.Entry{
+		tagged("a", []string{"s3"}, "attack.t1000", "attack.T1000.002", "attack.initial-access"),
+		tagged("b", []string{"iam", "s3"}, "attack.t1000", "attack.defense_evasion", "attack.t1000"),
+		tagged("c", nil, "cve.2026-1"),
+	}
+	for order, want := range map[string][]string{
+		"technique": {"T1000  defense-evasion, initial-access: a b", "T1000.002  initial-access: a", "no technique: c"},
+		"source":    {"iam: b", "s3: a b", "every source: c"},
+		"level":     {"medium: a b c"},
+	} {
+		var got []string
+		for _, g := range rulebook.GroupBy(entries, order) {
+			got = append(got, g.Heading+": "+names(g.Entries))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("by %s (-want +got):\n%s", order, diff)
+		}
+	}
+}
+
+func TestReadEvent(t *testing.T) {
+	const one, two = `{"eventID": "1", "eventName": "A"}`, `{"eventID": "2", "eventName": "B"}`
+	for _, tc := range []struct{ name, text, id, want string }{
+		{"a record", one, "", one},
+		{"a log file", `{"Records": [` + one + `, ` + two + `]}`, "", one},
+		{"another of it", `{"Records": [` + one + `, ` + two + `]}`, "2", two},
+		{"lines", one + "\n" + two + "\n", "2", two},
+		{"a list", "[" + one + "]", "1", one},
+		{"not there", one + "\n" + two, "3", `error: e.json: none of 2 records has the eventID "3"`},
+		{"nothing", "", "", "error: e.json: the object is empty (at byte 0)"},
+		{"broken inside", `{"eventID": "1", "x": tru}`, "", "error: e.json: record 1 is not valid JSON"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e, err := rulebook.ReadEvent(strings.NewReader(tc.text), "e.json", tc.id)
+			got := string(e.Record)
+			if err != nil {
+				got = "error: " + err.Error()
+			}
+			if got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestARuleMayBeAskedForByEachOfItsNames(t *testing.T) {
+	b := open(t, rulebook.Source{Config: shippedAnd()})
+	entries := b.List()
+	i := slices.IndexFunc(entries, func(e rulebook.Entry) bool { return e.Name == "trail_tampering" })
+	for _, name := range []string{entries[i].ID, entries[i].Name, entries[i].Title} {
+		a, err := b.Explain([]byte(`{}`), []string{name})
+		if err != nil || len(a.Verdicts) != 1 || a.Verdicts[0].Rule != "trail_tampering" {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+}
