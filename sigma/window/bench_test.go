@@ -9,49 +9,66 @@ import (
 
 var sizes = []int{10, 1_000, 100_000}
 
-// filled returns a group of n events that are step milliseconds apart.
-func filled(n int, step int64) *window.Group {
-	g := window.New(360*second, moreThan(4))
-	for i := range n {
-		g.Insert(window.Event{
-			Time:   int64(i) * step,
-			ID:     fmt.Sprintf("7f3a1c2e-0000-4000-8000-%012d", i),
-			Seq:    uint64(i),
-			Stored: int64(i),
-		})
-	}
-	return g
+// benched has a condition for each measure, and what an event counts for.
+var benched = []struct {
+	name      string
+	condition window.Condition
+	event     func(i int) window.Event
+}{
+	{"Events", moreThan(4), func(int) window.Event { return window.Event{} }},
+	{"Values", bound(window.Values), func(i int) window.Event { return window.Event{Values: []int64{int64(i*7919) % 1000}} }},
+	{"Rules", bound(window.Rules), func(i int) window.Event { return window.Event{Inputs: 1 << (i % 5)} }},
+	{
+		"OrderedRules",
+		window.Condition{Measure: window.OrderedRules, Terms: []window.Term{{Need: []int{0, 1, 2}}}},
+		func(i int) window.Event { return window.Event{Inputs: 1 << (i * 7919 % 3)} },
+	},
+	{"OrderedRules/length", bound(window.OrderedRules), func(i int) window.Event { return window.Event{Inputs: 1 << (i * 7919 % 5)} }},
+	{"Sum", bound(window.Sum), func(i int) window.Event { return window.Event{Values: []int64{int64(i)}} }},
+	{"Percentile", bound(window.Percentile), func(i int) window.Event { return window.Event{Values: []int64{int64(i*7919) % 1000}} }},
+}
+
+func bound(m window.Measure) window.Condition {
+	return window.Condition{Measure: m, Percentile: 95, Bounds: []window.Bound{{Op: window.GT, Value: 4}}}
 }
 
 // insertion measures adding one event to a group of n events that are step
-// milliseconds apart, at the given time. The event is forgotten again outside
-// of the measured time, so that the group keeps its size.
+// milliseconds apart, at the given time. The event is taken out again outside
+// of the measured time.
 func insertion(b *testing.B, step int64, at func(n int) int64) {
-	for _, n := range sizes {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			g := filled(n, step)
-			// All but the event under test are renewed to be young.
-			for e := range g.Events() {
-				e.Stored = 2
-				g.Insert(e)
-			}
-			e := window.Event{Time: at(n), ID: "the event under test", Stored: 1}
-			b.ReportAllocs()
-			for b.Loop() {
-				if !g.Insert(e) {
-					b.Fatal("the event was there")
+	for _, m := range benched {
+		for _, n := range sizes {
+			b.Run(fmt.Sprintf("%s/%d", m.name, n), func(b *testing.B) {
+				g := window.New(360*second, m.condition)
+				for i := range n {
+					e := m.event(i)
+					e.Time, e.ID = int64(i)*step, fmt.Sprintf("7f3a1c2e-0000-4000-8000-%012d", i)
+					g.Insert(e)
 				}
-				b.StopTimer()
-				g.Forget(2)
-				b.StartTimer()
-			}
-		})
+				e := m.event(n)
+				e.Time, e.ID = at(n), "the event under test"
+				b.ReportAllocs()
+				for b.Loop() {
+					if !g.Insert(e) {
+						b.Fatal("the event was there")
+					}
+					b.StopTimer()
+					g.Remove(e)
+					b.StartTimer()
+				}
+			})
+		}
 	}
 }
 
 // BenchmarkAppend adds an event behind all others, which is how most arrive.
 func BenchmarkAppend(b *testing.B) {
 	insertion(b, 100*second, func(n int) int64 { return int64(n)*100*second + 1 })
+}
+
+// BenchmarkAppendBurst adds an event behind a burst that one window covers.
+func BenchmarkAppendBurst(b *testing.B) {
+	insertion(b, 1, func(n int) int64 { return int64(n) })
 }
 
 // BenchmarkInsertSparse adds an event in the middle, where a window holds four.
@@ -68,7 +85,10 @@ func BenchmarkInsertBurst(b *testing.B) {
 func BenchmarkEpisodes(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			g := filled(n, 80*second)
+			g := window.New(360*second, moreThan(4))
+			for i := range n {
+				g.Insert(window.Event{Time: int64(i) * 80 * second, ID: fmt.Sprintf("7f3a1c2e-0000-4000-8000-%012d", i)})
+			}
 			b.ReportAllocs()
 			for b.Loop() {
 				for e := range g.Episodes() {
@@ -78,5 +98,26 @@ func BenchmarkEpisodes(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkChain adds a failure that is one of many, by one of a thousand
+// users, to "many failures, then a success".
+func BenchmarkChain(b *testing.B) {
+	c := window.NewChain(brute)
+	users := make([][]window.Count, 1000)
+	for i := range users {
+		user := []string{fmt.Sprint("user ", i)}
+		users[i] = []window.Count{{Level: 1, Group: user}, {Level: 0, Group: user, Inputs: 1}}
+	}
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Insert(window.Event{Time: int64(n), ID: fmt.Sprintf("7f3a1c2e-0000-4000-8000-%012d", n), Seq: uint64(n)}, users[n%len(users)])
+		if n++; n%100_000 == 0 {
+			b.StopTimer()
+			c = window.NewChain(brute)
+			b.StartTimer()
+		}
 	}
 }

@@ -76,6 +76,7 @@ func drawChained(t *rapid.T, levels []window.Level, groupBy [][]int, most int) [
 	if len(arrived) > 0 {
 		for range rapid.IntRange(0, 10).Draw(t, "repeats") {
 			again := rapid.SampledFrom(arrived).Draw(t, "repeated")
+			again.Stored = rapid.Int64Range(0, 100).Draw(t, "stored again")
 			again.Time += rapid.SampledFrom([]int64{0, 0, 0, 1, -1, span, -span}).Draw(t, "shift")
 			if rapid.IntRange(0, 2).Draw(t, "another") == 0 {
 				give(again.Event)

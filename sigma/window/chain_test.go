@@ -235,6 +235,9 @@ func TestChainsForgetAlike(t *testing.T) {
 		for _, a := range drawChained(t, levels, groupBy, 20) {
 			c.Insert(a.Event, a.Counts)
 			twin.Insert(a.Event, a.Counts)
+			if err := c.Consistent(); err != nil {
+				t.Fatal(err)
+			}
 			if len(a.Counts) > 0 {
 				last[a.ID] = max(last[a.ID], a.Stored)
 			}
@@ -260,6 +263,9 @@ func TestChainsForgetAlike(t *testing.T) {
 			}
 			c.Forget(cutoff)
 			twin.Forget(cutoff)
+			if err := c.Consistent(); err != nil {
+				t.Fatal(err)
+			}
 			if c.Len() != len(last) {
 				t.Fatalf("Len = %d, want %d", c.Len(), len(last))
 			}

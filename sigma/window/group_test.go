@@ -276,4 +276,29 @@ func TestForget(t *testing.T) {
 			t.Errorf("%d episodes, want 1", len(got))
 		}
 	})
+	t.Run("two runs stay two when the event before what is forgotten gets another time", func(t *testing.T) {
+		g := window.New(10*second, moreThan(1))
+		deliver(g,
+			stored(at(0, "a"), 100), stored(at(2, "b"), 100), stored(at(3, "c"), 100),
+			stored(at(50, "between"), 50), stored(at(51, "d"), 100))
+		g.Forget(100 * second)
+		deliver(g, stored(at(1, "c"), 101))
+		want := []episode{
+			{First: 0, Last: 2 * second, Events: []string{"a", "c", "b"}, Holding: []string{"c", "b"}},
+			{First: 51 * second, Last: 51 * second, Events: []string{"d"}, Holding: []string{"d"}, Open: true},
+		}
+		if diff := cmp.Diff(want, episodes(g)); diff != "" {
+			t.Errorf("episodes (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("an event after all that is forgotten is judged by what there is", func(t *testing.T) {
+		g := window.New(10*second, window.Condition{Measure: window.Average, Bounds: []window.Bound{{Op: window.GT, Value: 5}}})
+		valued := func(e window.Event, v int64) window.Event { e.Values = []int64{v}; return stored(e, 100) }
+		deliver(g, stored(at(0, "forgotten"), 50))
+		g.Forget(100 * second)
+		deliver(g, valued(at(1, "high"), 10), valued(at(3, "very high"), 1000), valued(at(2, "low"), -100))
+		if got := episodes(g); len(got) != 2 {
+			t.Errorf("%d episodes, want 2: %+v", len(got), got)
+		}
+	})
 }

@@ -24,6 +24,9 @@ type measure interface {
 
 // newMeasure returns the measure of an empty group.
 func newMeasure(c *Condition) measure {
+	for _, b := range c.Bounds {
+		b.test(0, true)
+	}
 	switch c.Measure {
 	case Events:
 		return &events{bounds: c.Bounds}

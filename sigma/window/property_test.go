@@ -2,6 +2,7 @@ package window_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -22,10 +23,12 @@ var measures = map[string]window.Measure{
 	"Sum": window.Sum, "Average": window.Average, "Percentile": window.Percentile,
 }
 
-// check checks a property for every measure.
-func check(t *testing.T, property func(*rapid.T, window.Measure)) {
-	for name, m := range measures {
-		t.Run(name, rapid.MakeCheck(func(t *rapid.T) { property(t, m) }))
+// check checks a property for every measure but some.
+func check(t *testing.T, property func(*rapid.T, window.Measure), but ...window.Measure) {
+	for _, name := range slices.Sorted(maps.Keys(measures)) {
+		if m := measures[name]; !slices.Contains(but, m) {
+			t.Run(name, rapid.MakeCheck(func(t *rapid.T) { property(t, m) }))
+		}
 	}
 }
 
@@ -253,6 +256,79 @@ func TestForgettingDoesNotReachFurtherThanAWindow(t *testing.T) {
 			t.Fatalf("runs (-oracle +group):\n%s", diff)
 		}
 	})
+}
+
+// A window that has lost nothing is judged by what is in it, whatever has been
+// forgotten around it.
+func TestWindowsThatLostNothingAreExact(t *testing.T) {
+	check(t, func(t *rapid.T, m window.Measure) {
+		c := condition(t, m)
+		g := window.New(span, c)
+		deliver(g, arrival(t, timeline(t))...)
+		cutoff := rapid.Int64Range(0, 101).Draw(t, "cutoff")
+		var lost []window.Event
+		intact := map[string]bool{}
+		for e := range g.Events() {
+			if e.Stored < cutoff {
+				lost = append(lost, e)
+			} else {
+				intact[e.ID] = len(lost) == 0 || e.Time-lost[len(lost)-1].Time > span
+			}
+		}
+		g.Forget(cutoff)
+		late := timelineOf(t, 20)
+		for i := range late {
+			late[i].ID = "late " + late[i].ID
+		}
+		deliver(g, rapid.Permutation(late).Draw(t, "late")...)
+		holds := map[string]bool{}
+		for e := range g.Episodes() {
+			for n := range e.Holding() {
+				holds[n.ID] = true
+			}
+		}
+		left := slices.Collect(g.Events())
+		for i, is := range held(span, c, left) {
+			if id := left[i].ID; intact[id] && holds[id] != is {
+				t.Fatalf("the condition holds at %q: %v, want %v", id, holds[id], is)
+			}
+		}
+	})
+}
+
+// Whatever has been forgotten, a condition that grows holds where what is
+// remembered is enough for it, and one that more events break does not hold
+// where what is remembered breaks it.
+func TestWhatIsLeftMayBeEnough(t *testing.T) {
+	check(t, func(t *rapid.T, m window.Measure) {
+		op := rapid.SampledFrom([]window.Op{window.GT, window.GTE, window.LT, window.LTE}).Draw(t, "operator")
+		grows := op == window.GT || op == window.GTE
+		c := window.Condition{Measure: m, Bounds: []window.Bound{{Op: op, Value: rapid.Int64Range(0, 6).Draw(t, "threshold")}}}
+		g := window.New(span, c)
+		for range rapid.IntRange(1, 3).Draw(t, "times") {
+			arrived := arrival(t, timelineOf(t, 20))
+			for i := range arrived {
+				// A sum grows if no number is below zero.
+				for k, v := range arrived[i].Values {
+					arrived[i].Values[k] = max(v, -v)
+				}
+			}
+			deliver(g, arrived...)
+			left := slices.Collect(g.Events())
+			holds := map[string]bool{}
+			for e := range g.Episodes() {
+				for n := range e.Holding() {
+					holds[n.ID] = true
+				}
+			}
+			for i, is := range held(span, c, left) {
+				if is == grows && holds[left[i].ID] != is {
+					t.Fatalf("the condition holds at %q: %v, and of what is left: %v", left[i].ID, !is, is)
+				}
+			}
+			g.Forget(rapid.Int64Range(0, 101).Draw(t, "cutoff"))
+		}
+	}, window.Average, window.Percentile) // no event is ever enough for these
 }
 
 // An event count that more events cannot bring down is not brought down by

@@ -1,0 +1,29 @@
+package window
+
+import "fmt"
+
+// Consistent reports an error if an event of a chain does not count as the
+// levels inside say.
+func (c *Chain) Consistent() error {
+	for id, f := range c.facts {
+		for _, p := range f.places {
+			if want := c.inputs(p); p.counts != want {
+				return fmt.Errorf("%q counts as %b at level %d, want %b", id, p.counts, p.level, want)
+			}
+			if i, known := p.node.find(p.time, id); known != (p.counts != 0) || known && (p.time != f.Time || p.node.entries.at(i).stored != f.Stored) {
+				return fmt.Errorf("%q is in its group at level %d: %v", id, p.level, known)
+			}
+			if e, gone := p.node.link.gone[id]; gone && (p.counts != 0 || e.Stored != f.Stored) {
+				return fmt.Errorf("%q is gone from its group at level %d, and counts as %b, stored %d, want %d", id, p.level, p.counts, e.Stored, f.Stored)
+			}
+		}
+	}
+	return nil
+}
+
+// Remove takes an event out of a group as if it had never been there.
+func (g *Group) Remove(e Event) {
+	if i, known := g.find(e.Time, e.ID); known {
+		g.remove(i)
+	}
+}
