@@ -278,8 +278,8 @@ func (k *compiler) build(root *entry) {
 	l := root.link
 	c := &CompiledCorrelation{
 		meta: *l.meta, kind: l.correlation.Type, groupBy: l.correlation.GroupBy, timespan: l.correlation.Timespan,
-		condition: conditionText(l.correlation), threshold: l.correlation.Condition,
-		inputs: map[*CompiledRule][]window.Input{},
+		condition: conditionText(l.correlation),
+		inputs:    map[*CompiledRule][]window.Input{},
 	}
 	for _, m := range l.members {
 		c.rules = append(c.rules, m.label())
@@ -306,6 +306,7 @@ func (k *compiler) build(root *entry) {
 	if len(entries) > 1 {
 		c.shared = sharedFields(entries)
 	}
+	c.fingerprint = c.definition()
 	k.set.correlations = append(k.set.correlations, c)
 	k.set.byID[c.meta.ID] = c
 }

@@ -171,7 +171,7 @@ func TestACompiledCorrelationIsWhatTheFileSays(t *testing.T) {
 	if c == nil || c != set.Correlations()[0] || set.Correlation("c") != nil {
 		t.Fatal("a correlation is found by its id and nothing else")
 	}
-	if c.Timespan() != 5*time.Minute || c.Condition() != "gt: 4" || c.Holds(4) || !c.Holds(5) {
+	if c.Timespan() != 5*time.Minute || c.Condition() != "gt: 4" || c.Type() != "event_count" || c.Chained() {
 		t.Errorf("timespan %v, condition %v", c.Timespan(), c.Condition())
 	}
 	if diff := cmp.Diff([]string{"recipientAccountId"}, c.GroupBy()); diff != "" {

@@ -21,7 +21,6 @@ type CompiledCorrelation struct {
 	groupBy   []string
 	timespan  time.Duration
 	condition string
-	threshold Threshold
 	rules     []string
 
 	levels   []window.Level
@@ -30,7 +29,8 @@ type CompiledCorrelation struct {
 	// that all levels have. Only for a chain.
 	shared [][]int
 	// inputs says where the match of a rule counts.
-	inputs map[*CompiledRule][]window.Input
+	inputs      map[*CompiledRule][]window.Input
+	fingerprint uint32
 }
 
 // Meta describes the correlation, with its level as inherited or overridden.
@@ -63,9 +63,8 @@ func (c *CompiledCorrelation) Rules() []string { return c.rules }
 // levels that count it. It must not be changed.
 func (c *CompiledCorrelation) Levels() []window.Level { return c.levels }
 
-// Holds reports whether the condition holds for the count of a window that
-// ends at a matching event. It is for the type event_count.
-func (c *CompiledCorrelation) Holds(count int) bool { return c.threshold.Holds(count) }
+// Chained reports whether the correlation counts correlations.
+func (c *CompiledCorrelation) Chained() bool { return len(c.levels) > 1 }
 
 // Group appends the record's values of the group-by fields to dst. It reports
 // false, and returns dst as it was, when the record lacks one of them (absent,
@@ -104,9 +103,12 @@ type Hit struct {
 
 // Hits appends how a record counts that matched some rules. Rules that do not
 // feed the correlation are passed over; without one that does, and for a
-// record that lacks a group-by field or the value that is counted, there is no
-// hit. Group values are those of Group. What is appended shares no memory with
-// the record.
+// record that lacks a group-by field (absent, or a JSON null) or the value that
+// is counted, there is no hit. What is appended shares no memory with the record.
+//
+// A group value is a string as it is, without folding case; a number, true and
+// false as they are written. Where a path leads to several values, or to a list
+// or an object, the JSON text stands for it, as a list when there are several.
 //
 // A correlation over rules gives one hit, or, where aliases lead to several
 // groups, one for each. A chain gives one.

@@ -61,37 +61,10 @@ func LoadRules(c Correlator) (*sigma.Set, []error) {
 	if slices.ContainsFunc(errs, isPath) {
 		return nil, errs
 	}
-	set, e := compile(all, o)
+	set, e := sigma.Compile(all, o)
 	errs = append(errs, e...)
 	if set == nil || len(set.Rules()) == 0 {
 		return nil, append(errs, errors.New("no rules are left to run; see --rules and correlator.rules in the configuration"))
 	}
 	return set, errs
-}
-
-// compile leaves out the correlations that the correlator cannot count: those
-// of other types than event_count, over correlations, and with aliases.
-func compile(c *sigma.Collection, o sigma.Options) (*sigma.Set, []error) {
-	aliased := map[string]bool{}
-	for _, correlation := range c.Correlations {
-		aliased[correlation.ID] = len(correlation.Aliases) > 0
-	}
-	o.Disable = slices.Clone(o.Disable)
-	var refused []error
-	for {
-		set, errs := sigma.Compile(c, o)
-		before := len(refused)
-		for _, correlation := range set.Correlations() {
-			meta := correlation.Meta()
-			if correlation.Type() == "event_count" && len(correlation.Levels()) == 1 && !aliased[meta.ID] {
-				continue
-			}
-			refused = append(refused, &sigma.Error{File: meta.File, Line: meta.Line, Rule: meta.Title, Msg: "this correlation is not run by this version, which counts events of rules; it is left out"})
-			o.Disable = append(o.Disable, meta.ID)
-		}
-		// Without it, correlations that it counted may alert by themselves.
-		if len(refused) == before {
-			return set, append(errs, refused...)
-		}
-	}
 }

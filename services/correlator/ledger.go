@@ -2,6 +2,7 @@ package correlator
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -205,14 +206,16 @@ func (p *plan) follow(a alert.Alert, e window.Episode) {
 
 // forgot reports whether the group has forgotten an event of an alert. One
 // that has been forgotten and arrived again is forgotten: it is there under a
-// later sequence, and does not know any more what it had seen.
+// later sequence, and does not know any more what it had seen. One that does
+// not count any more, as the result of an inner correlation, is not forgotten.
 func (p *plan) forgot(a alert.Alert) bool {
-	if a.Partial || !a.AsOf.SameEpoch(p.asOf) || !p.group.Has(a.Anchor) {
+	if a.Partial || !a.AsOf.SameEpoch(p.asOf) {
 		return true
 	}
 	listed := setOf(a.EventIDs)
-	known := 0
-	for n := range p.group.Events() {
+	known, anchor := 0, false
+	for n := range p.remembered() {
+		anchor = anchor || n.ID == a.Anchor
 		if n.Seq > a.AsOf.Sequence {
 			continue
 		}
@@ -220,7 +223,21 @@ func (p *plan) forgot(a alert.Alert) bool {
 			known++
 		}
 	}
-	return known < a.Count
+	return !anchor || known < a.Count
+}
+
+// remembered returns the events of the group, and those that it had and that
+// could come back.
+func (p *plan) remembered() iter.Seq[window.Event] {
+	return func(yield func(window.Event) bool) {
+		for _, events := range []iter.Seq[window.Event]{p.group.Events(), p.group.Gone()} {
+			for n := range events {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func setOf(ids []string) map[string]struct{} {

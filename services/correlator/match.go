@@ -63,10 +63,8 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Outpu
 					return err
 				}
 			}
-			for _, c := range rule.Feeds() {
-				w.add(c, i, record)
-			}
 		}
+		w.add(hits, i, record)
 	}
 	return w.emit(ctx, out)
 }
@@ -123,7 +121,8 @@ type matches struct {
 	sequence    uint64
 	partitions  int
 	byPartition map[int]*part
-	values      []string
+	fed         []*sigma.CompiledCorrelation
+	hits        []sigma.Hit
 }
 
 // part is what goes to one partition: one message, or several if need be.
@@ -132,16 +131,39 @@ type part struct {
 	size     int // of the last message, about, in bytes
 }
 
-func (w *matches) add(c *sigma.CompiledCorrelation, i int, record []byte) {
-	values, ok := c.Group(record, w.values[:0])
-	w.values = values
-	if !ok {
-		return // a record that lacks a group-by field does not count
+// add adds what a record gives to the correlations that its rules feed.
+func (w *matches) add(matched []*sigma.CompiledRule, i int, record []byte) {
+	w.fed = w.fed[:0]
+	for _, rule := range matched {
+		for _, c := range rule.Feeds() {
+			if slices.Contains(w.fed, c) {
+				continue // one match a record, which says all of its rules
+			}
+			w.fed = append(w.fed, c)
+			w.hits = c.Hits(w.hits[:0], matched, record)
+			for _, h := range w.hits {
+				w.put(matchOf(c, h, w.batch, i))
+			}
+		}
 	}
+}
+
+func matchOf(c *sigma.CompiledCorrelation, h sigma.Hit, b *trailbellv1.EventBatch, i int) *trailbellv1.Match {
 	m := &trailbellv1.Match{
-		Correlation: c.Meta().ID, Group: slices.Clone(values),
-		Identity: w.batch.GetIdentities()[i], Time: w.batch.GetTimes()[i], Record: uint32(i),
+		Correlation: c.Meta().ID, Definition: c.Fingerprint(), Group: h.Key,
+		Identity: b.GetIdentities()[i], Time: b.GetTimes()[i], Record: uint32(i),
 	}
+	if !c.Chained() {
+		m.Inputs, m.Values = h.Counts[0].Inputs, h.Counts[0].Values
+		return m
+	}
+	for _, n := range h.Counts {
+		m.Counts = append(m.Counts, &trailbellv1.Count{Level: uint32(n.Level), Group: n.Group, Inputs: n.Inputs, Values: n.Values})
+	}
+	return m
+}
+
+func (w *matches) put(m *trailbellv1.Match) {
 	n := streams.Partition(streams.GroupID(m.GetCorrelation(), m.GetGroup()), w.partitions)
 	p := w.byPartition[n]
 	if p == nil {

@@ -43,6 +43,7 @@ type owner struct {
 	epoch     time.Time // of MATCHES
 	created   int64     // when EVENTS was made, in milliseconds
 	groups    map[string]*group
+	chains    map[string]*chain
 	unwritten map[*group]struct{} // have something to say
 	folded    uint64              // sequence
 	quiet     uint64              // up to this sequence everything is written
@@ -58,7 +59,7 @@ func newOwner(o Options, rules *sigma.Set, s stores, b *books, m *metrics, log *
 		Options: o, rules: rules, books: b, progress: s.progress, matches: s.matches, metrics: m, log: log, epoch: s.epoch,
 		lost:    b.shell.Lost(log, streams.Matches),
 		created: s.events.CachedInfo().Created.UnixMilli(),
-		groups:  map[string]*group{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
+		groups:  map[string]*group{}, chains: map[string]*chain{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
 	}
 }
 
@@ -66,7 +67,10 @@ func newOwner(o Options, rules *sigma.Set, s stores, b *books, m *metrics, log *
 type group struct {
 	key    key
 	window *window.Group
-	book   book
+	// chained says that the window is the outermost level of a chain, which
+	// fills it and lets it forget.
+	chained bool
+	book    book
 	// since is the first sequence whose alerts are not written; 0: none.
 	since uint64
 	// due is when they may be.
@@ -239,23 +243,44 @@ func (o *owner) fold(ctx context.Context, m jetstream.Msg) error {
 
 func (o *owner) insert(match *trailbellv1.Match, e window.Event) {
 	c := o.rules.Correlation(match.GetCorrelation())
-	if c == nil {
-		return // of a rule that is not loaded any more
-	}
-	id := streams.GroupID(match.GetCorrelation(), match.GetGroup())
-	g := o.groups[id]
-	if g == nil {
-		g = &group{key: newKey(id, c, match.GetGroup()), window: window.New(c.Levels()[0].Timespan, c.Levels()[0].Condition)}
-		o.groups[id] = g
-		o.metrics.groups.Set(float64(len(o.groups)))
+	if c == nil || c.Fingerprint() != match.GetDefinition() {
+		return // of a rule that is not loaded any more, or not as it was
 	}
 	o.metrics.folded.Inc()
+	if c.Chained() {
+		o.insertChain(c, match, e)
+		return
+	}
+	e.Inputs, e.Values = match.GetInputs(), match.GetValues()
+	g := o.group(c, match.GetGroup())
+	if g.window == nil {
+		level := c.Levels()[0]
+		g.window = window.New(level.Timespan, level.Condition)
+	}
 	before := g.window.Len()
 	if !g.window.Insert(e) {
 		o.metrics.repeats.Inc()
 		return
 	}
 	o.count(e.Stored, g.window.Len()-before)
+	o.touched(g)
+}
+
+// group returns the group of a correlation with these values, a new one without
+// a window if there is none.
+func (o *owner) group(c *sigma.CompiledCorrelation, values []string) *group {
+	id := streams.GroupID(c.Meta().ID, values)
+	g := o.groups[id]
+	if g == nil {
+		g = &group{key: newKey(id, c, values)}
+		o.groups[id] = g
+		o.metrics.groups.Set(float64(len(o.groups)))
+	}
+	return g
+}
+
+// touched remembers that a group may have something to say.
+func (o *owner) touched(g *group) {
 	switch {
 	case !g.window.Dirty():
 	case o.folded <= o.quiet:
@@ -354,11 +379,21 @@ func (o *owner) sweep(ctx context.Context, cutoff int64) error {
 	if err := o.write(ctx, speak); err != nil {
 		return err
 	}
+	for id, c := range o.chains {
+		before := c.Len()
+		c.Forget(cutoff)
+		o.events -= before - c.Len()
+		if c.Len() == 0 {
+			delete(o.chains, id)
+		}
+	}
 	for id, g := range o.groups {
-		before := g.window.Len()
-		g.window.Forget(cutoff)
-		o.events -= before - g.window.Len()
-		if g.window.Len() == 0 {
+		if !g.chained {
+			before := g.window.Len()
+			g.window.Forget(cutoff)
+			o.events -= before - g.window.Len()
+		}
+		if g.window.Len() == 0 && !g.window.Dirty() {
 			delete(o.groups, id)
 		}
 	}

@@ -86,19 +86,33 @@ func (x *MatchBatch) GetMatches() []*Match {
 	return nil
 }
 
-// Match says that one record counts for one group of one correlation.
+// Match says that one record counts for one correlation.
 type Match struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the correlation.
 	Correlation string `protobuf:"bytes,1,opt,name=correlation,proto3" json:"correlation,omitempty"`
-	// Values of the correlation's group-by fields, in the order of the rule.
+	// What belongs together: the values of the correlation's group-by fields, in
+	// the order of the rule. Of a correlation over correlations, those of the
+	// fields by which all of its levels group.
 	Group []string `protobuf:"bytes,2,rep,name=group,proto3" json:"group,omitempty"`
 	// Identity of the record, as in EventBatch.
 	Identity string `protobuf:"bytes,3,opt,name=identity,proto3" json:"identity,omitempty"`
 	// eventTime in milliseconds since the Unix epoch.
 	Time int64 `protobuf:"zigzag64,4,opt,name=time,proto3" json:"time,omitempty"`
 	// Position of the record in the columns of its event batch.
-	Record        uint32 `protobuf:"varint,5,opt,name=record,proto3" json:"record,omitempty"`
+	Record uint32 `protobuf:"varint,5,opt,name=record,proto3" json:"record,omitempty"`
+	// Which of the correlation's rules the record matches: bit i is the i-th. 0
+	// of a correlation over correlations.
+	Inputs uint64 `protobuf:"varint,6,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	// What the record gives to a value_ correlation: hashes of values, or numbers
+	// in millionths.
+	Values []int64 `protobuf:"fixed64,7,rep,packed,name=values,proto3" json:"values,omitempty"`
+	// For what the record counts at each level of a correlation over
+	// correlations; else empty.
+	Counts []*Count `protobuf:"bytes,8,rep,name=counts,proto3" json:"counts,omitempty"`
+	// Fingerprint of the definition that this was made with: with another one
+	// rules, groups and values mean something else.
+	Definition    uint32 `protobuf:"fixed32,9,opt,name=definition,proto3" json:"definition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +182,109 @@ func (x *Match) GetRecord() uint32 {
 	return 0
 }
 
+func (x *Match) GetInputs() uint64 {
+	if x != nil {
+		return x.Inputs
+	}
+	return 0
+}
+
+func (x *Match) GetValues() []int64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Match) GetCounts() []*Count {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *Match) GetDefinition() uint32 {
+	if x != nil {
+		return x.Definition
+	}
+	return 0
+}
+
+// Count says that a record counts in a group of one level of a correlation over
+// correlations.
+type Count struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 is the outermost correlation.
+	Level uint32 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	// Values of the level's group-by fields.
+	Group []string `protobuf:"bytes,2,rep,name=group,proto3" json:"group,omitempty"`
+	// Which of the level's inputs it counts for. One that is a correlation counts
+	// where its own condition holds at this record.
+	Inputs uint64 `protobuf:"varint,3,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	// As in Match.
+	Values        []int64 `protobuf:"fixed64,4,rep,packed,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Count) Reset() {
+	*x = Count{}
+	mi := &file_trailbell_v1_match_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Count) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Count) ProtoMessage() {}
+
+func (x *Count) ProtoReflect() protoreflect.Message {
+	mi := &file_trailbell_v1_match_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Count.ProtoReflect.Descriptor instead.
+func (*Count) Descriptor() ([]byte, []int) {
+	return file_trailbell_v1_match_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Count) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *Count) GetGroup() []string {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
+func (x *Count) GetInputs() uint64 {
+	if x != nil {
+		return x.Inputs
+	}
+	return 0
+}
+
+func (x *Count) GetValues() []int64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 var File_trailbell_v1_match_proto protoreflect.FileDescriptor
 
 const file_trailbell_v1_match_proto_rawDesc = "" +
@@ -177,13 +294,24 @@ const file_trailbell_v1_match_proto_rawDesc = "" +
 	"MatchBatch\x12/\n" +
 	"\x06object\x18\x01 \x01(\v2\x17.trailbell.v1.ObjectRefR\x06object\x12'\n" +
 	"\x0fevents_sequence\x18\x02 \x01(\x04R\x0eeventsSequence\x12-\n" +
-	"\amatches\x18\x03 \x03(\v2\x13.trailbell.v1.MatchR\amatches\"\x87\x01\n" +
+	"\amatches\x18\x03 \x03(\v2\x13.trailbell.v1.MatchR\amatches\"\x84\x02\n" +
 	"\x05Match\x12 \n" +
 	"\vcorrelation\x18\x01 \x01(\tR\vcorrelation\x12\x14\n" +
 	"\x05group\x18\x02 \x03(\tR\x05group\x12\x1a\n" +
 	"\bidentity\x18\x03 \x01(\tR\bidentity\x12\x12\n" +
 	"\x04time\x18\x04 \x01(\x12R\x04time\x12\x16\n" +
-	"\x06record\x18\x05 \x01(\rR\x06recordB?Z=github.com/trailbell/trailbell/proto/trailbell/v1;trailbellv1b\x06proto3"
+	"\x06record\x18\x05 \x01(\rR\x06record\x12\x16\n" +
+	"\x06inputs\x18\x06 \x01(\x04R\x06inputs\x12\x16\n" +
+	"\x06values\x18\a \x03(\x10R\x06values\x12+\n" +
+	"\x06counts\x18\b \x03(\v2\x13.trailbell.v1.CountR\x06counts\x12\x1e\n" +
+	"\n" +
+	"definition\x18\t \x01(\aR\n" +
+	"definition\"c\n" +
+	"\x05Count\x12\x14\n" +
+	"\x05level\x18\x01 \x01(\rR\x05level\x12\x14\n" +
+	"\x05group\x18\x02 \x03(\tR\x05group\x12\x16\n" +
+	"\x06inputs\x18\x03 \x01(\x04R\x06inputs\x12\x16\n" +
+	"\x06values\x18\x04 \x03(\x10R\x06valuesB?Z=github.com/trailbell/trailbell/proto/trailbell/v1;trailbellv1b\x06proto3"
 
 var (
 	file_trailbell_v1_match_proto_rawDescOnce sync.Once
@@ -197,20 +325,22 @@ func file_trailbell_v1_match_proto_rawDescGZIP() []byte {
 	return file_trailbell_v1_match_proto_rawDescData
 }
 
-var file_trailbell_v1_match_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_trailbell_v1_match_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_trailbell_v1_match_proto_goTypes = []any{
 	(*MatchBatch)(nil), // 0: trailbell.v1.MatchBatch
 	(*Match)(nil),      // 1: trailbell.v1.Match
-	(*ObjectRef)(nil),  // 2: trailbell.v1.ObjectRef
+	(*Count)(nil),      // 2: trailbell.v1.Count
+	(*ObjectRef)(nil),  // 3: trailbell.v1.ObjectRef
 }
 var file_trailbell_v1_match_proto_depIdxs = []int32{
-	2, // 0: trailbell.v1.MatchBatch.object:type_name -> trailbell.v1.ObjectRef
+	3, // 0: trailbell.v1.MatchBatch.object:type_name -> trailbell.v1.ObjectRef
 	1, // 1: trailbell.v1.MatchBatch.matches:type_name -> trailbell.v1.Match
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 2: trailbell.v1.Match.counts:type_name -> trailbell.v1.Count
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_trailbell_v1_match_proto_init() }
@@ -225,7 +355,7 @@ func file_trailbell_v1_match_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_trailbell_v1_match_proto_rawDesc), len(file_trailbell_v1_match_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,43 @@
+package correlator
+
+import (
+	"github.com/trailbell/trailbell/internal/streams"
+	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/window"
+)
+
+// A correlation over correlations has groups at every level, and alerts of the
+// outermost one only. What can ever count together has one key, and so one
+// partition:
+//
+//	match -> chain of its key -> inner groups -> groups of the outermost level -> alerts
+type chain struct{ *window.Chain }
+
+func (o *owner) insertChain(c *sigma.CompiledCorrelation, match *trailbellv1.Match, e window.Event) {
+	id := streams.GroupID(c.Meta().ID, match.GetGroup())
+	in := o.chains[id]
+	if in == nil {
+		in = &chain{window.NewChain(c.Levels())}
+		o.chains[id] = in
+	}
+	before := in.Len()
+	for _, root := range in.Insert(e, countsOf(match)) {
+		g := o.group(c, root.Values)
+		g.window, g.chained = root.Group, true
+		o.touched(g)
+	}
+	if grown := in.Len() - before; grown > 0 {
+		o.count(e.Stored, grown)
+	} else {
+		o.metrics.repeats.Inc()
+	}
+}
+
+func countsOf(match *trailbellv1.Match) []window.Count {
+	counts := make([]window.Count, len(match.GetCounts()))
+	for i, c := range match.GetCounts() {
+		counts[i] = window.Count{Level: int(c.GetLevel()), Group: c.GetGroup(), Inputs: c.GetInputs(), Values: c.GetValues()}
+	}
+	return counts
+}

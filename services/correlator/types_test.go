@@ -1,0 +1,354 @@
+package correlator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/s2"
+	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/trailbell/trailbell/internal/alert"
+	"github.com/trailbell/trailbell/internal/natsserver/natstest"
+	"github.com/trailbell/trailbell/internal/streams"
+	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+)
+
+// peal has a correlation of every type over the calls of [call], and a chain
+// whose inner level groups otherwise than its outer one.
+const peal = `
+title: Read
+name: read
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: Read}, condition: s}
+---
+title: Write
+name: write
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: Write}, condition: s}
+---
+title: Many
+name: many
+correlation: {type: event_count, rules: [read, write], group-by: [user], timespan: 60s, condition: {gte: 4}}
+---
+title: Few
+name: few
+correlation: {type: event_count, rules: [read], group-by: [user], timespan: 60s, condition: {eq: 2}}
+---
+title: Keys
+name: keys
+correlation: {type: value_count, rules: [read, write], group-by: [user], timespan: 60s, condition: {field: key, gt: 2}}
+---
+title: Both
+name: both
+correlation: {type: temporal, rules: [read, write], group-by: [user], timespan: 30s}
+---
+title: No write
+name: no_write
+correlation: {type: temporal, rules: [read, write], group-by: [user], timespan: 30s, condition: read and not write}
+---
+title: Then
+name: then
+correlation: {type: temporal_ordered, rules: [write, read], group-by: [user], timespan: 30s}
+---
+title: Heavy
+name: heavy
+correlation: {type: value_sum, rules: [read], group-by: [user], timespan: 60s, condition: {field: size, gt: 100.5}}
+---
+title: Mean
+name: mean
+correlation: {type: value_avg, rules: [read], group-by: [user], timespan: 60s, condition: {field: size, gte: 40}}
+---
+title: Median
+name: median
+correlation: {type: value_median, rules: [read], group-by: [user], timespan: 60s, condition: {field: size, lt: 30}}
+---
+title: Busy host
+name: busy_host
+correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s, condition: {gte: 3}}
+level: low
+---
+title: Written from a busy host
+name: chained
+correlation: {type: temporal_ordered, rules: [busy_host, write], group-by: [user], timespan: 40s}
+level: high
+`
+
+// call is a record of the tests of all types.
+type call struct {
+	id         string
+	second     int
+	write      bool
+	user, host string
+	key        int
+	size       int // in tenths
+}
+
+func (c call) record() string {
+	name := "Read"
+	if c.write {
+		name = "Write"
+	}
+	return fmt.Sprintf(`{"eventTime":%q,"eventID":%q,"eventSource":"test.amazonaws.com","eventName":%q,"user":%q,"host":%q,"key":"k%d","size":%d.%d}`,
+		start.Add(time.Duration(c.second)*time.Second).Format(time.RFC3339), c.id, name, c.user, c.host, c.key, c.size/10, c.size%10)
+}
+
+func publishCalls(t *testing.T, js jetstream.JetStream, object string, calls []call) {
+	t.Helper()
+	b := &trailbellv1.EventBatch{
+		Object: &trailbellv1.ObjectRef{Bucket: "b", Key: object},
+		Types:  []*trailbellv1.EventType{{Source: "test.amazonaws.com", Name: "Read"}, {Source: "test.amazonaws.com", Name: "Write"}},
+	}
+	var text strings.Builder
+	for _, c := range calls {
+		b.Starts = append(b.Starts, uint32(text.Len()))
+		b.Lengths = append(b.Lengths, uint32(len(c.record())))
+		kind := uint32(0)
+		if c.write {
+			kind = 1
+		}
+		b.TypeIndex = append(b.TypeIndex, kind)
+		b.Times = append(b.Times, start.Add(time.Duration(c.second)*time.Second).UnixMilli())
+		b.Identities = append(b.Identities, c.id)
+		text.WriteString(c.record())
+	}
+	b.Size = uint32(text.Len())
+	b.Records = s2.Encode(nil, []byte(text.String()))
+	data, err := proto.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), streams.EventsSubject("111122223333", "us-east-1"), data, jetstream.WithMsgID(object)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// toll says what a correlation of peal means: which calls count, by what they
+// are grouped, and whether a window, in order, holds.
+type toll struct {
+	counts func(call) bool
+	group  func(call) string
+	span   int
+	holds  func(window []call) bool
+}
+
+func byUser(c call) string { return c.user }
+
+func reads(c call) bool { return !c.write }
+func all(call) bool     { return true }
+
+var tolls = map[string]toll{
+	"many": {all, byUser, 60, func(w []call) bool { return len(w) >= 4 }},
+	"few":  {reads, byUser, 60, func(w []call) bool { return len(w) == 2 }},
+	"keys": {all, byUser, 60, func(w []call) bool {
+		keys := map[int]bool{}
+		for _, c := range w {
+			keys[c.key] = true
+		}
+		return len(keys) > 2
+	}},
+	"both":     {all, byUser, 30, func(w []call) bool { return slices.ContainsFunc(w, reads) && slices.ContainsFunc(w, writes) }},
+	"no_write": {all, byUser, 30, func(w []call) bool { return !slices.ContainsFunc(w, writes) }},
+	"then":     {all, byUser, 30, func(w []call) bool { return follows(w, writes, reads) }},
+	"heavy":    {reads, byUser, 60, func(w []call) bool { return total(w) > 1005 }},
+	"mean":     {reads, byUser, 60, func(w []call) bool { return total(w) >= 400*len(w) }},
+	"median": {reads, byUser, 60, func(w []call) bool {
+		var sizes []int
+		for _, c := range w {
+			sizes = append(sizes, c.size)
+		}
+		slices.Sort(sizes)
+		return sizes[(len(sizes)-1)/2]+sizes[len(sizes)/2] < 600
+	}},
+}
+
+func writes(c call) bool { return c.write }
+
+func total(w []call) int {
+	n := 0
+	for _, c := range w {
+		n += c.size
+	}
+	return n
+}
+
+// follows reports whether some call of the first kind has one of the second at
+// its time or later.
+func follows(w []call, first, second func(call) bool) bool {
+	for _, a := range w {
+		for _, b := range w {
+			if a.id != b.id && first(a) && second(b) && a.second <= b.second {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func inOrder(a, b call) int {
+	if a.second != b.second {
+		return a.second - b.second
+	}
+	return strings.Compare(a.id, b.id)
+}
+
+// verdicts returns the calls that count, by group and in order, and at which of
+// them the windows hold.
+func (l toll) verdicts(calls []call) (groups map[string][]call, held map[string]bool) {
+	groups, held = map[string][]call{}, map[string]bool{}
+	for _, c := range calls {
+		if l.counts(c) {
+			groups[l.group(c)] = append(groups[l.group(c)], c)
+		}
+	}
+	for _, g := range groups {
+		slices.SortFunc(g, inOrder)
+		for i, last := range g {
+			var window []call
+			for _, c := range g[:i+1] {
+				if last.second-c.second <= l.span {
+					window = append(window, c)
+				}
+			}
+			held[last.id] = l.holds(window)
+		}
+	}
+	return groups, held
+}
+
+// episodes returns the events of each maximal run of calls that hold, with
+// those of their windows.
+func (l toll) episodes(calls []call) []string {
+	groups, held := l.verdicts(calls)
+	var told []string
+	for group, g := range groups {
+		var ids []string
+		flush := func() {
+			if ids != nil {
+				told = append(told, fmt.Sprint(group, " ", ids))
+			}
+			ids = nil
+		}
+		for i, last := range g {
+			if !held[last.id] {
+				flush()
+				continue
+			}
+			for _, c := range g[:i+1] {
+				if last.second-c.second <= l.span && !slices.Contains(ids, c.id) {
+					ids = append(ids, c.id)
+				}
+			}
+		}
+		flush()
+	}
+	slices.Sort(told)
+	return told
+}
+
+// chained says what the chain means: a read counts where its host is busy.
+func chained(calls []call) []string {
+	_, busy := toll{reads, func(c call) string { return c.host }, 60, func(w []call) bool { return len(w) >= 3 }}.verdicts(calls)
+	outer := toll{func(c call) bool { return c.write || busy[c.id] }, byUser, 40, func(w []call) bool { return follows(w, reads, writes) }}
+	return outer.episodes(calls)
+}
+
+func traffic(random *rand.Rand) []call {
+	var calls []call
+	second := 0
+	for i := range 160 {
+		second += []int{0, 0, 1, 2, 5, 9, 29, 30, 31}[random.IntN(9)]
+		calls = append(calls, call{
+			id: fmt.Sprintf("id-%03d", (i*97)%1000), second: second, write: random.IntN(4) == 0,
+			user: []string{"alice", "bob", "carol"}[random.IntN(3)], host: []string{"x", "y"}[random.IntN(2)],
+			key: random.IntN(4), size: random.IntN(1000),
+		})
+	}
+	return calls
+}
+
+func TestEveryTypeWhateverTheOrderRepeatsAndRestarts(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 3))
+			s := natstest.Start(t, natstest.Limits())
+			_, js := natstest.Connect(t, s)
+			rules := ruleSet(t, peal)
+			calls := traffic(random)
+			sent := append(slices.Clone(calls), calls[:len(calls)/3]...) // some twice
+			random.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
+			stop := run(t, s, rules, options(), "0")
+			n := 0
+			for part := range slices.Chunk(sent, 9) {
+				publishCalls(t, js, fmt.Sprint("object-", n), part)
+				n++
+				if random.IntN(6) == 0 {
+					stop()
+					stop = run(t, s, rules, options(), fmt.Sprint(n))
+				}
+			}
+			settle(t, js)
+			stop()
+			want := map[string][]string{"chained": chained(calls)}
+			for name, l := range tolls {
+				want[name] = l.episodes(calls)
+			}
+			for name, told := range want {
+				if len(told) == 0 {
+					t.Fatalf("the calls have no episode of %s; draw others", name)
+				}
+			}
+			got := map[string][]string{}
+			for _, a := range final(t, js) {
+				if !a.State.Living() || a.Kind != alert.KindCorrelation {
+					continue
+				}
+				got[a.Rule.Name] = append(got[a.Rule.Name], fmt.Sprint(a.Group["user"], " ", a.EventIDs))
+			}
+			for name := range got {
+				slices.Sort(got[name])
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("episodes (-oracle +alerts):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Matches that were made with another definition of a correlation mean
+// something else: the log keeps them over a change of the rules.
+func TestMatchesOfAnotherDefinitionDoNotCount(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	stop := run(t, s, ruleSet(t, bell), options(), "a")
+	for i := range 4 {
+		publish(t, js, fmt.Sprint("object-", i), login{fmt.Sprint("id-", i), i, i}) // four addresses
+	}
+	settle(t, js)
+	stop()
+	by := strings.Replace(bell, "group-by: [recipientAccountId, sourceIPAddress]", "group-by: [recipientAccountId, awsRegion]", 1)
+	stop = run(t, s, ruleSet(t, by), options(), "b")
+	for i := range 4 {
+		publish(t, js, fmt.Sprint("more-", i), login{fmt.Sprint("more-", i), i, 10 + i})
+	}
+	settle(t, js)
+	if n := len(final(t, js)); n != 0 {
+		t.Errorf("%d alerts of four events, want none", n)
+	}
+	publish(t, js, "last", login{"last", 9, 20})
+	settle(t, js)
+	stop()
+	for _, a := range final(t, js) {
+		if a.Count != 5 || a.Group["awsRegion"] != "us-east-1" {
+			t.Errorf("count %d of %v", a.Count, a.Group)
+		}
+	}
+	if n := len(final(t, js)); n != 1 {
+		t.Errorf("%d alerts, want one", n)
+	}
+}
