@@ -460,7 +460,11 @@ func (r *CompiledRule) pinned(field string, side func() ([]string, bool)) []stri
 // spelled returns folded values of a field as the rule spells them.
 func (r *CompiledRule) spelled(field string, folded []string) []string {
 	spelling := map[string]string{}
-	for _, d := range r.source.Detections {
+	detections := r.source.Detections
+	for _, f := range r.filters {
+		detections = append(slices.Clip(detections), f.Detections...)
+	}
+	for _, d := range detections {
 		for _, items := range d.Alternatives {
 			for _, item := range items {
 				if item.Field != field {

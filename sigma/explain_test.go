@@ -15,6 +15,10 @@ import (
 func TestExplainAgreesWithTheMatcher(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := drawRule(t, "rule")
+		for i := range rapid.IntRange(0, 2).Draw(t, "filters") {
+			filter := strings.Replace(drawRule(t, fmt.Sprintf("filter %d", i)), "detection:", "filter:\n  rules: any", 1)
+			text += "---\n" + filter
+		}
 		c, errs := Parse("r.yml", []byte(text))
 		if len(errs) > 0 {
 			t.Fatalf("%s\n%v", text, errs)
@@ -161,6 +165,27 @@ func TestReasonNamesWhatDecided(t *testing.T) {
 		if got := explain(t, text, `{"a": 7, "b": [{"c": 5}, {"c": 6}]}`); got.Reason() != want {
 			t.Errorf("%s\n got %q\nwant %q", condition, got.Reason(), want)
 		}
+	}
+}
+
+func TestAFilterIsAReason(t *testing.T) {
+	text := explained + `---
+title: Not from the office
+logsource: {product: aws}
+filter:
+  rules: [Rule]
+  office: {sourceIPAddress|cidr: 192.0.2.0/24}
+  users: {eventName: CreateUser}
+  condition: not office and users
+`
+	text = strings.Replace(text, "title: Rule\n", "title: Rule\nname: Rule\n", 1)
+	e := explain(t, text, `{"eventSource": "iam.amazonaws.com", "eventName": "CreateUser", "userIdentity": {"type": "Root"}, "sourceIPAddress": "192.0.2.7"}`)
+	if want := `filter "Not from the office": office holds, which it must not`; e.Matches || e.Reason() != want {
+		t.Errorf("got %q, want %q", e.Reason(), want)
+	}
+	// It narrows what the rule is tried on.
+	if got := e.Rule.Names(); len(got) != 1 || got[0] != "CreateUser" {
+		t.Errorf("tried on %v", got)
 	}
 }
 

@@ -9,6 +9,7 @@
 package correlate
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,9 +24,11 @@ import (
 type Correlator struct {
 	set *sigma.Set
 	// seen are the matches by rule and identity.
-	seen   map[match]bool
-	groups map[*sigma.CompiledCorrelation]map[string]*group
-	added  uint64
+	seen  map[match]bool
+	flat  map[*sigma.CompiledCorrelation]map[string]*group
+	chain map[*sigma.CompiledCorrelation]map[string]*window.Chain
+	added uint64
+	hits  []sigma.Hit
 }
 
 type match struct {
@@ -33,6 +36,7 @@ type match struct {
 	id   string
 }
 
+// group is a group of a correlation over rules.
 type group struct {
 	values []string
 	*window.Group
@@ -42,7 +46,8 @@ type group struct {
 func New(set *sigma.Set) *Correlator {
 	return &Correlator{
 		set: set, seen: map[match]bool{},
-		groups: map[*sigma.CompiledCorrelation]map[string]*group{},
+		flat:  map[*sigma.CompiledCorrelation]map[string]*group{},
+		chain: map[*sigma.CompiledCorrelation]map[string]*window.Chain{},
 	}
 }
 
@@ -58,10 +63,17 @@ func (c *Correlator) Add(record []byte, at time.Time, id string) []*sigma.Compil
 	c.added++
 	matched := c.set.Candidates(typeOf(record)).AppendMatches(nil, record)
 	event := window.Event{Time: at.UnixMilli(), ID: id, Seq: c.added}
+	var counted []*sigma.CompiledCorrelation
 	for _, rule := range matched {
 		for _, correlation := range rule.Feeds() {
-			if values, ok := correlation.Group(record, nil); ok {
-				c.group(correlation, values).Insert(event)
+			if slices.Contains(counted, correlation) {
+				continue
+			}
+			counted = append(counted, correlation)
+			c.hits = correlation.Hits(c.hits[:0], matched, record)
+			for i, hit := range c.hits {
+				event.Index = uint32(i)
+				c.count(correlation, event, hit)
 			}
 		}
 	}
@@ -85,19 +97,43 @@ func typeOf(record []byte) (source, name string) {
 	return text("eventSource"), text("eventName")
 }
 
-func (c *Correlator) group(correlation *sigma.CompiledCorrelation, values []string) *group {
-	groups := c.groups[correlation]
+// count brings an event into the windows of a correlation.
+func (c *Correlator) count(correlation *sigma.CompiledCorrelation, event window.Event, hit sigma.Hit) {
+	key, levels := joined(hit.Key), correlation.Levels()
+	if len(levels) > 1 {
+		chains := c.chain[correlation]
+		if chains == nil {
+			chains = map[string]*window.Chain{}
+			c.chain[correlation] = chains
+		}
+		if chains[key] == nil {
+			chains[key] = window.NewChain(levels)
+		}
+		chains[key].Insert(event, hit.Counts)
+		return
+	}
+	groups := c.flat[correlation]
 	if groups == nil {
 		groups = map[string]*group{}
-		c.groups[correlation] = groups
+		c.flat[correlation] = groups
 	}
-	key := joined(values)
-	g := groups[key]
-	if g == nil {
-		g = &group{values, window.New(correlation.Levels()[0].Timespan, correlation.Levels()[0].Condition)}
-		groups[key] = g
+	if groups[key] == nil {
+		groups[key] = &group{hit.Key, window.New(levels[0].Timespan, levels[0].Condition)}
 	}
-	return g
+	event.Inputs, event.Values = hit.Counts[0].Inputs, hit.Counts[0].Values
+	groups[key].Insert(event)
+}
+
+// groups returns the groups of a correlation in the order of their values.
+func (c *Correlator) groups(correlation *sigma.CompiledCorrelation) []*group {
+	all := slices.Collect(maps.Values(c.flat[correlation]))
+	for _, chain := range c.chain[correlation] {
+		for root := range chain.Roots() {
+			all = append(all, &group{root.Values, root.Group})
+		}
+	}
+	slices.SortFunc(all, func(a, b *group) int { return slices.Compare(a.values, b.values) })
+	return all
 }
 
 // joined makes one string of several, different for different ones.
@@ -111,7 +147,8 @@ func joined(values []string) string {
 }
 
 // Episode is a maximal run of consecutive events of one group at which the
-// condition of a correlation holds: one alert.
+// condition of a correlation holds: one alert. Of a correlation over
+// correlations the events are those at which what it counts holds.
 type Episode struct {
 	Correlation *sigma.CompiledCorrelation
 	// Group are the values of the correlation's GroupBy fields, in their order.
@@ -132,12 +169,7 @@ type Episode struct {
 func (c *Correlator) Episodes() []Episode {
 	var all []Episode
 	for _, correlation := range c.set.Correlations() {
-		groups := make([]*group, 0, len(c.groups[correlation]))
-		for _, g := range c.groups[correlation] {
-			groups = append(groups, g)
-		}
-		slices.SortFunc(groups, func(a, b *group) int { return slices.Compare(a.values, b.values) })
-		for _, g := range groups {
+		for _, g := range c.groups(correlation) {
 			for e := range g.Episodes() {
 				all = append(all, episode(correlation, g.values, e))
 			}

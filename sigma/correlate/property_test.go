@@ -144,3 +144,94 @@ func define(name string, events []delivery, holds func(int) bool) []string {
 	}
 	return found
 }
+
+const everyType = `
+title: a
+name: a
+logsource: {product: aws}
+detection: {s: {eventName: A}, condition: s}
+---
+title: b
+name: b
+logsource: {product: aws}
+detection: {s: {eventName: [A, B]}, condition: s}
+---
+title: c
+name: c
+logsource: {product: aws}
+detection: {s: {eventName: C}, condition: s}
+---
+{title: temporal, name: temporal, generate: true, correlation: {type: temporal, rules: [a, b, c], group-by: [w], aliases: {w: {a: who, b: who, c: other}}, timespan: 5s, condition: a and not c or b and c}}
+---
+{title: ordered, name: ordered, correlation: {type: temporal_ordered, rules: [a, c, b], group-by: [who], timespan: 20s}}
+---
+{title: values, name: values, correlation: {type: value_count, rules: [a, c], timespan: 10s, condition: {field: number, gte: 3}}}
+---
+{title: sum, name: sum, generate: true, correlation: {type: value_sum, rules: b, group-by: [who], timespan: 10s, condition: {field: number, gt: 5.5}}}
+---
+{title: median, name: median, correlation: {type: value_median, rules: [a, b, c], timespan: 10s, condition: {field: number, lte: 2}}}
+---
+{title: bursts, name: bursts, generate: true, correlation: {type: event_count, rules: b, group-by: [who], timespan: 5s, condition: {gte: 2, lt: 4}}}
+---
+{title: chain, name: chain, correlation: {type: temporal_ordered, rules: [bursts, c], group-by: [who], timespan: 20s}}
+---
+{title: two chains, name: two_chains, correlation: {type: event_count, rules: [bursts, sum], timespan: 30s, condition: {gte: 3}}}
+`
+
+// For every type of correlation, and for chains, the order and the number of
+// deliveries do not change the episodes.
+func TestTheOrderOfArrivalDoesNotMatter(t *testing.T) {
+	c, errs := sigma.Parse("rules.yml", []byte(everyType))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	set, errs := sigma.Compile(c, sigma.Options{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	type record struct {
+		text   string
+		second int
+		id     string
+	}
+	episodes := func(records []record) []string {
+		x := correlate.New(set)
+		for _, r := range records {
+			x.Add([]byte(r.text), time.Unix(int64(r.second), 0), r.id)
+		}
+		var all []string
+		for _, e := range x.Episodes() {
+			all = append(all, fmt.Sprintf("%s %q %v %d..%d %v", e.Correlation.Meta().Name, e.Group, e.Events, e.First.Unix(), e.Last.Unix(), e.Open))
+		}
+		return all
+	}
+	rang := map[string]bool{}
+	rapid.Check(t, func(t *rapid.T) {
+		var records []record
+		for i := range rapid.IntRange(0, 20).Draw(t, "records") {
+			records = append(records, record{
+				fmt.Sprintf(`{"eventName": %q, "who": %q, "other": "x", "number": %s}`,
+					rapid.SampledFrom([]string{"A", "B", "C", "D"}).Draw(t, "name"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "who"),
+					rapid.SampledFrom([]string{"1", "2.5", `"3"`, "null", "[1, 4]"}).Draw(t, "number")),
+				rapid.IntRange(0, 40).Draw(t, "second"), fmt.Sprintf("event-%02d", i),
+			})
+		}
+		arrival := rapid.Permutation(records).Draw(t, "arrival")
+		if len(records) > 0 {
+			arrival = append(arrival, rapid.SliceOfN(rapid.SampledFrom(records), 0, 5).Draw(t, "again")...)
+		}
+		want := episodes(records)
+		if diff := cmp.Diff(want, episodes(arrival)); diff != "" {
+			t.Errorf("(-in one order +in another):\n%s", diff)
+		}
+		for _, e := range want {
+			name, _, _ := strings.Cut(e, " ")
+			rang[name] = true
+		}
+	})
+	for _, correlation := range set.Correlations() {
+		if name := correlation.Meta().Name; !rang[name] {
+			t.Errorf("%s never rang, so that nothing was compared", name)
+		}
+	}
+}

@@ -18,8 +18,8 @@
 // Rules are matched and correlations are run as Trailbell does it, by packages
 // sigma and correlate, over the events in the order of the list. What rings for
 // a case must be what the case lists: of all rules of the file that it stands
-// beside, and of those that it names. docs/rules.md of the repository has every
-// key.
+// beside, of those that a filter in this file is for, and of those that the case
+// names. docs/rules.md of the repository has every key.
 package ruletest
 
 import (

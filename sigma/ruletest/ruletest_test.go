@@ -269,3 +269,108 @@ func TestLoadPathOfARuleFileReadsTheTestsBesideIt(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+const language = `title: A
+name: a
+logsource: {product: aws}
+detection: {s: {eventName: A}, condition: s}
+---
+title: B
+name: b
+logsource: {product: aws}
+detection: {s: {eventName: B}, condition: s}
+---
+title: Both
+name: both
+correlation: {type: temporal, rules: [a, b], group-by: [who], timespan: 1m, aliases: {who: {a: from, b: to}}}
+---
+title: In order
+name: in_order
+correlation: {type: temporal_ordered, rules: [a, b], timespan: 1m}
+---
+title: Many targets
+name: many_targets
+correlation: {type: value_count, rules: a, group-by: [from], timespan: 1m, condition: {field: target, gte: 3}}
+---
+title: Much
+name: much
+correlation: {type: value_sum, rules: a, timespan: 1m, condition: {field: bytes, gt: 99.5}}
+---
+title: Burst
+name: burst
+correlation: {type: event_count, rules: a, timespan: 10s, condition: {gte: 2}}
+---
+title: Burst and then B
+name: burst_then_b
+correlation: {type: temporal_ordered, rules: [burst, b], timespan: 1m}
+`
+
+// Late, twice and out of order: each type of correlation has the episodes that
+// the definition gives it, also one that others count and that would not alert
+// by itself.
+func TestEveryCorrelationTypeRings(t *testing.T) {
+	for _, tc := range []struct{ name, events, want string }{
+		{"temporal with an alias", "{with: {eventName: B, to: eve}}, {at: -60s, with: {from: eve}}, {at: 1s, with: {from: bob}}",
+			"{rule: a, count: 2}, {rule: b}, {rule: both, count: 2, group: {who: eve}, first_seen: -60s, last_seen: 0s}, in_order"},
+		{"a second too far apart", "{with: {eventName: B, to: eve}}, {at: -61s, with: {from: eve}}", "a, b"},
+		{"in order, the first arrives last", "{at: 60s, with: {eventName: B}}, {at: 61s, with: {eventName: B}}, {}",
+			"a, {rule: b, count: 2}, {rule: in_order, count: 2, last_seen: 60s}"},
+		{"not in order", "{}, {at: -1s, with: {eventName: B}}", "a, b"},
+		{"distinct values", "{with: {from: eve, target: x}}, {at: 1s, with: {from: eve, target: y}}, {at: 2s, with: {from: eve, target: y}}, {at: 30s, with: {from: eve, target: z}}",
+			"{rule: a, count: 4}, {rule: burst, count: 3}, {rule: many_targets, count: 4, group: {from: eve}}"},
+		{"two values twice", "{repeat: 2, every: 30s, with: {from: eve, target: x}}, {at: 15s, repeat: 2, every: 30s, with: {from: eve, target: y}}", "{rule: a, count: 4}"},
+		{"a sum", "{at: 20s, with: {bytes: 60}}, {at: 20s, with: {bytes: 60, eventID: x}}, {with: {bytes: '39.6'}}, {at: 20s, with: {bytes: 60, eventID: x}}, {at: 20s, without: [eventName]}",
+			"{rule: a, count: 3}, {rule: burst, count: 2}, {rule: much, count: 3}"},
+		{"a sum that is too small", "{with: {bytes: 99.5}}", "a"},
+		{"a chain, the outer event before the inner", "{at: 50s, with: {eventName: B}}, {at: 5s}, {}",
+			"{rule: a, count: 2}, b, {rule: burst, count: 2, last_seen: 5s}, {rule: burst_then_b, count: 2, first_seen: 5s, last_seen: 50s}, {rule: in_order, count: 3}"},
+		{"a chain whose inner does not hold", "{at: 50s, with: {eventName: B}}, {at: 11s}, {}", "{rule: a, count: 2}, b, {rule: in_order, count: 3}"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := run(t, map[string]string{
+				"language.yml":      language,
+				"language.test.yml": "event: {eventName: A}\ncases:\n- name: case\n  events: [" + tc.events + "]\n  rings: [" + tc.want + "]\n",
+			})
+			got, _, _ = strings.Cut(got, "untested ")
+			expect(t, got, "ok case\n")
+		})
+	}
+}
+
+// What stands beside a filter is about the rules that it is for.
+func TestTestsOfAFilter(t *testing.T) {
+	const filter = "title: Not by the office\nlogsource: {product: aws}\nfilter: {rules: %s, office: {ip|cidr: 192.0.2.0/24}, condition: not office}\n"
+	const cases = base + "cases:\n- {name: elsewhere, events: [{with: {ip: 198.51.100.1}}], rings: [trail_stopped]}\n" +
+		"- {name: office, events: [{with: {ip: 192.0.2.1}}]}\n- {name: wrong, events: [{with: {ip: 198.51.100.1}}]}\n"
+	for _, rules := range []string{"[trail_stopped]", "[3f6f3f9e-2f5c-4f0e-8a58-0d8f4a6f7b11]", "any"} {
+		got := run(t, map[string]string{"office.yml": fmt.Sprintf(filter, rules), "office.test.yml": cases})
+		got, _, _ = strings.Cut(got, "untested ")
+		expect(t, got, "ok elsewhere\nok office\nFAIL office.test.yml:5:3 wrong\n  trail_stopped: matched 1 event (no. 1), and was not expected\n")
+	}
+}
+
+func TestABrokenRuleCannotRing(t *testing.T) {
+	fsys := fstest.MapFS{
+		"a.yml":      {Data: []byte("title: A\nname: a\nlogsource: {product: aws}\ndetection: {s: {x: y}, condition: z}\n")},
+		"a.test.yml": {Data: []byte("cases: [{name: one, events: [{}], rings: [a]}]\n")},
+		"b.yml":      {Data: []byte("title: B\nname: b\nlogsource: {product: aws}\ndetection: {s: {x: y}, condition: s}\n")},
+		"b.test.yml": {Data: []byte("cases: [{name: two, events: [{with: {x: y}}], rings: [b, a]}]\n")},
+	}
+	c, errs := sigma.Load(fsys, ".")
+	if len(errs) != 1 {
+		t.Fatal(errs)
+	}
+	files, errs := ruletest.Load(fsys, ".")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	report, _ := ruletest.Run(c, sigma.Options{}, files)
+	for i, want := range []string{
+		"a.test.yml:1:9: nothing in a.yml can ring: it is broken; see its error",
+		`b.test.yml:1:58: rule "a" cannot ring: it is broken; see its error`,
+	} {
+		if got := report.Results[i].Err; got == nil || got.Error() != want {
+			t.Errorf("got  %v\nwant %s", got, want)
+		}
+	}
+}

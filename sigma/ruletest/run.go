@@ -116,12 +116,13 @@ type runner struct {
 	names        []string // for suggestions
 	rules        map[*sigma.CompiledRule]*target
 	correlations map[*sigma.CompiledCorrelation]*target
-	skipped      map[string]string // id, name, title or file: why it is not for CloudTrail
+	// cannot says, by id, name, title or file, why a rule cannot ring.
+	cannot map[string]string
 }
 
 func newRunner(c *sigma.Collection, set *sigma.Set) *runner {
 	r := &runner{
-		set: set, byFile: map[string][]*target{}, byName: map[string]*target{}, skipped: map[string]string{},
+		set: set, byFile: map[string][]*target{}, byName: map[string]*target{}, cannot: map[string]string{},
 		rules: map[*sigma.CompiledRule]*target{}, correlations: map[*sigma.CompiledCorrelation]*target{},
 	}
 	for _, rule := range set.Rules() {
@@ -150,14 +151,36 @@ func newRunner(c *sigma.Collection, set *sigma.Set) *runner {
 			r.byName[t.meta.Name] = t
 		}
 	}
+	for _, f := range c.Filters {
+		r.filter(f)
+	}
 	for _, s := range set.Skipped() {
-		base, _ := RuleFile(s.File)
-		for _, key := range []string{s.ID, s.Name, s.Title, base} {
-			r.skipped[key] = s.Reason
+		r.exclude(&s.Meta, s.Reason)
+	}
+	for i := range c.Broken {
+		r.exclude(&c.Broken[i], "it is broken; see its error")
+	}
+	delete(r.cannot, "")
+	return r
+}
+
+// exclude remembers why a rule cannot ring.
+func (r *runner) exclude(m *sigma.Meta, reason string) {
+	base, _ := RuleFile(m.File)
+	for _, key := range []string{m.ID, m.Name, m.Title, base} {
+		r.cannot[key] = reason
+	}
+}
+
+// filter makes the tests beside a filter look at the rules that it is for.
+func (r *runner) filter(f *sigma.Filter) {
+	base, _ := RuleFile(f.File)
+	for _, t := range r.targets {
+		named := slices.ContainsFunc(f.Rules, func(name string) bool { return name == t.meta.ID || name == t.meta.Name })
+		if t.correlation == nil && (f.Any || named) && !slices.Contains(r.byFile[base], t) {
+			r.byFile[base] = append(r.byFile[base], t)
 		}
 	}
-	delete(r.skipped, "")
-	return r
 }
 
 func (r *runner) run(f *File, c *Case) Result {
@@ -173,7 +196,7 @@ func (r *runner) run(f *File, c *Case) Result {
 		if tests {
 			where = base + ".yml"
 		}
-		if reason, ok := r.skipped[base]; ok {
+		if reason, ok := r.cannot[base]; ok {
 			return fail(position{c.Line, c.Column}, "nothing in %s can ring: %s", where, reason)
 		}
 		return fail(position{c.Line, c.Column}, "there are no rules in %s that could ring", where)
@@ -185,10 +208,10 @@ func (r *runner) run(f *File, c *Case) Result {
 	wants := map[*target][]ring{}
 	for _, expected := range c.rings {
 		t, known := r.byName[expected.rule]
-		switch reason, foreign := r.skipped[expected.rule]; {
+		switch reason, cannot := r.cannot[expected.rule]; {
 		case t == nil && known:
 			return fail(expected.at, "several rules have the title %q; write the name or the id of one", expected.rule)
-		case t == nil && foreign:
+		case t == nil && cannot:
 			return fail(expected.at, "rule %q cannot ring: %s", expected.rule, reason)
 		case t == nil:
 			return fail(expected.at, "no rule has the name, id or title %q%s", expected.rule, spelling.Suggest(expected.rule, r.names))
