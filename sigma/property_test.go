@@ -183,47 +183,50 @@ func drawCondition(t *rapid.T, names []string, depth int) string {
 
 // Random rules on random records: the compiled matcher, with the index and
 // without, says what the reference evaluator says.
-func TestMatcherAgreesWithTheReference(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		c := &Collection{}
-		for i := range rapid.IntRange(1, 6).Draw(t, "rules") {
-			text := drawRule(t, fmt.Sprintf("rule %d", i))
-			one, errs := Parse("r.yml", []byte(text))
-			if len(errs) > 0 {
-				t.Fatalf("%s\n%v", text, errs)
-			}
-			c.Add(one)
-		}
-		set, errs := Compile(c, Options{Placeholders: referencePlaceholders})
+func TestMatcherAgreesWithTheReference(t *testing.T) { rapid.Check(t, matcherAgrees) }
+
+// FuzzDrawnRules is the same, with the fuzzer to choose what is drawn.
+func FuzzDrawnRules(f *testing.F) { f.Fuzz(rapid.MakeFuzz(matcherAgrees)) }
+
+func matcherAgrees(t *rapid.T) {
+	c := &Collection{}
+	for i := range rapid.IntRange(1, 6).Draw(t, "rules") {
+		text := drawRule(t, fmt.Sprintf("rule %d", i))
+		one, errs := Parse("r.yml", []byte(text))
 		if len(errs) > 0 {
-			t.Fatal(errs)
+			t.Fatalf("%s\n%v", text, errs)
 		}
-		everything := Candidates{set: set, rules: set.rules}
-		for range rapid.IntRange(1, 4).Draw(t, "records") {
-			record, err := json.Marshal(drawRecord(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			decoded, err := decodeReference(record)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var want []string
-			for _, r := range c.Rules {
-				if referenceMatch(r, decoded) {
-					want = append(want, r.Title)
-				}
-			}
-			source, name := typeOf(string(record))
-			indexed := titles(set.Candidates(source, name).AppendMatches(nil, record))
-			if got := strings.Join(want, ", "); got != indexed {
-				t.Fatalf("on %s\nthe reference matches [%s]\nthe index matches [%s]", record, got, indexed)
-			}
-			if all := titles(everything.AppendMatches(nil, record)); all != indexed {
-				t.Fatalf("on %s\nall rules match [%s]\nthe index matches [%s]", record, all, indexed)
+		c.Add(one)
+	}
+	set, errs := Compile(c, Options{Placeholders: referencePlaceholders})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	everything := Candidates{set: set, rules: set.rules}
+	for range rapid.IntRange(1, 4).Draw(t, "records") {
+		record, err := json.Marshal(drawRecord(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := decodeReference(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, r := range c.Rules {
+			if referenceMatch(r, decoded) {
+				want = append(want, r.Title)
 			}
 		}
-	})
+		source, name := typeOf(string(record))
+		indexed := titles(set.Candidates(source, name).AppendMatches(nil, record))
+		if got := strings.Join(want, ", "); got != indexed {
+			t.Fatalf("on %s\nthe reference matches [%s]\nthe index matches [%s]", record, got, indexed)
+		}
+		if all := titles(everything.AppendMatches(nil, record)); all != indexed {
+			t.Fatalf("on %s\nall rules match [%s]\nthe index matches [%s]", record, all, indexed)
+		}
+	}
 }
 
 func titles(rules []*CompiledRule) string {
