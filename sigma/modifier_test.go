@@ -21,7 +21,7 @@ var modified = fmt.Sprintf(`{
 	"b64": %q, "inside0": %q, "inside1": %q, "inside2": %q, "powershell": %q, "bom": %q, "nul": "c\u0000m\u0000d\u0000", "nulbe": "\u0000c\u0000m\u0000d", "nulbom": "\ufeffc\u0000",
 	"command": "tool –enc /out a-b", "plain": "tool -enc -out", "slash": "x/y",
 	"user": "Alice", "same": "ALICE", "other": "bob", "longname": "alice-admin", "five": 5, "fivetext": "5", "fivepoint": 5.0,
-	"users": ["carol", "bob"], "owners": {"a": "dave", "b": ["BOB"]}, "none": [], "blank": "", "star": "a*e",
+	"users": ["carol", "bob"], "owners": {"a": "dave", "b": ["BOB"]}, "none": [], "nulls": [null], "nulltext": "null", "blank": "", "star": "a*e",
 	"percent": "100%%one%%", "team": "xy"
 }`,
 	encode("cmd.exe"), encode("cmd.exe /c"), encode("acmd.exe /c"), encode("ab"+"cmd.exe /c"), encode(wide("x=Invoke")), encode("\xff\xfe"+wide("cmd")))
@@ -200,6 +200,10 @@ func TestModifiers(t *testing.T) {
 		{`nothing|fieldref: nothing`, false}, // a JSON null has no value
 		{`nothing|fieldref|neq: user`, false},
 		{`user|fieldref|neq: none`, false},
+		{`user|fieldref|neq: nothing`, false},
+		{`nulltext|fieldref: nulls`, false},
+		{`nulltext|fieldref|neq: nulls`, false},
+		{`nulls|fieldref|contains: nulltext`, false},
 		{`blank|fieldref: blank`, true},
 		{`longname|fieldref|startswith: user`, true},
 		{`user|fieldref|startswith: longname`, false},
