@@ -2,12 +2,14 @@ package sigma
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 )
 
 func TestCorrelationErrors(t *testing.T) {
@@ -220,6 +222,70 @@ func TestTermsOfAConditionOverRules(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.text, diff)
 		}
 	}
+}
+
+// A condition and its terms say the same of every set of rules that occur.
+func TestTermsAgreeWithTheCondition(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	var draw func(t *rapid.T, depth int) Expr
+	draw = func(t *rapid.T, depth int) Expr {
+		kind := rapid.IntRange(0, 4).Draw(t, "kind")
+		switch {
+		case depth == 0 || kind == 0:
+			return Ref{rapid.SampledFrom(names).Draw(t, "name")}
+		case kind == 1:
+			return Not{draw(t, depth-1)}
+		}
+		var operands []Expr
+		for range rapid.IntRange(2, 3).Draw(t, "operands") {
+			operands = append(operands, draw(t, depth-1))
+		}
+		if kind == 2 {
+			return And(operands)
+		}
+		return Or(operands)
+	}
+	var holds func(x Expr, occur uint64) bool
+	holds = func(x Expr, occur uint64) bool {
+		switch x := x.(type) {
+		case Not:
+			return !holds(x.X, occur)
+		case And:
+			for _, y := range x {
+				if !holds(y, occur) {
+					return false
+				}
+			}
+			return true
+		case Or:
+			for _, y := range x {
+				if holds(y, occur) {
+					return true
+				}
+			}
+			return false
+		}
+		return occur>>slices.Index(names, x.(Ref).Name)&1 == 1
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		x := draw(t, 4)
+		terms, err := termsOf(x, bitsByName(names))
+		any := false
+		for occur := range uint64(16) {
+			if occur == 0 {
+				continue // no event
+			}
+			want := holds(x, occur)
+			any = any || want
+			got := slices.ContainsFunc(terms, func(u term) bool { return u.need&^occur == 0 && u.absent&occur == 0 })
+			if got != want {
+				t.Fatalf("%s of %04b: %v, its terms %v say %v (%v)", x, occur, want, terms, got, err)
+			}
+		}
+		if (err == nil) != any {
+			t.Fatalf("%s can hold: %v, error %v", x, any, err)
+		}
+	})
 }
 
 func TestMillionths(t *testing.T) {

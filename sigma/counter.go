@@ -113,6 +113,12 @@ type Hit struct {
 // A correlation over rules gives one hit, or, where aliases lead to several
 // groups, one for each. A chain gives one.
 func (c *CompiledCorrelation) Hits(dst []Hit, matched []*CompiledRule, record []byte) []Hit {
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	return c.hits(dst, matched, textOf(record), s)
+}
+
+func (c *CompiledCorrelation) hits(dst []Hit, matched []*CompiledRule, text string, s *scratch) []Hit {
 	var inputs [maxLevels]uint64
 	any := false
 	for _, rule := range matched {
@@ -124,9 +130,6 @@ func (c *CompiledCorrelation) Hits(dst []Hit, matched []*CompiledRule, record []
 	if !any {
 		return dst
 	}
-	s := scratches.Get().(*scratch)
-	defer s.release()
-	text := textOf(record)
 	if len(c.levels) == 1 {
 		counts := c.counters[0].count(nil, 0, inputs[0], text, s)
 		for i := range counts {
@@ -191,11 +194,12 @@ func (n *counter) count(dst []window.Count, l int, inputs uint64, record string,
 			continue
 		}
 		group, ok := s.readGroup(s.group[:0], r.group, record)
+		s.group = group // it may have grown
 		if !ok {
 			continue
 		}
 		values := s.readValues(s.values[:0], r.values, n.measure, record)
-		s.group, s.values = group, values // which may have grown
+		s.values = values
 		if len(r.values) > 0 && len(values) == 0 {
 			continue
 		}

@@ -1,11 +1,13 @@
 package sigma
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 // filtering writes a filter with a name in few words: sel is a user agent of
@@ -175,4 +177,34 @@ func TestFiltersForOtherLogsAreSkipped(t *testing.T) {
 	if diff := cmp.Diff(want, skipped); diff != "" || len(errs) > 0 || len(set.Warnings()) > 0 {
 		t.Errorf("%v %v (-want +got):\n%s", errs, set.Warnings(), diff)
 	}
+}
+
+// Random rules with random filters: what rings is what both say by themselves,
+// whatever the index makes of the two.
+func TestAFilteredRuleIsBothConditions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rule, other := drawRule(t, "rule"), drawRule(t, "filter")
+		filter := strings.Replace(other, "detection:\n", "filter:\n  rules: any\n", 1)
+		match := func(text string, record []byte) bool {
+			c, errs := Parse("r.yml", []byte(text))
+			if len(errs) > 0 {
+				t.Fatalf("%s\n%v", text, errs)
+			}
+			set, errs := Compile(c, Options{Placeholders: referencePlaceholders})
+			if len(errs) > 0 {
+				t.Fatalf("%s\n%v", text, errs)
+			}
+			return len(set.Candidates(typeOf(string(record))).AppendMatches(nil, record)) > 0
+		}
+		for range 4 {
+			record, err := json.Marshal(drawRecord(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := match(rule, record) && match(other, record)
+			if got := match(rule+"---\n"+filter, record); got != want {
+				t.Fatalf("%s---\n%s\non %s: %v, want %v", rule, filter, record, got, want)
+			}
+		}
+	})
 }
