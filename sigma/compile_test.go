@@ -194,7 +194,7 @@ func TestThresholds(t *testing.T) {
 	} {
 		var got []int
 		for count := range 7 {
-			if tt.t.Holds(count) {
+			if tt.t.holds(float64(count)) {
 				got = append(got, count)
 			}
 		}

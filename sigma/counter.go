@@ -66,26 +66,6 @@ func (c *CompiledCorrelation) Levels() []window.Level { return c.levels }
 // Chained reports whether the correlation counts correlations.
 func (c *CompiledCorrelation) Chained() bool { return len(c.levels) > 1 }
 
-// Group appends the record's values of the group-by fields to dst. It reports
-// false, and returns dst as it was, when the record lacks one of them (absent,
-// or a JSON null): such a record does not count. It is for a correlation
-// without aliases.
-//
-// A string is taken as it is, without folding case; a number, true and false
-// as they are written. Where a path leads to several values, or to a list or
-// an object, the JSON text stands for it, as a list when there are several.
-// The values share no memory with the record.
-func (c *CompiledCorrelation) Group(record []byte, dst []string) ([]string, bool) {
-	before := len(dst)
-	s := scratches.Get().(*scratch)
-	defer s.release()
-	dst, ok := s.readGroup(dst, c.counters[0].readings[0].group, textOf(record))
-	for i := before; i < len(dst); i++ {
-		dst[i] = strings.Clone(dst[i])
-	}
-	return dst, ok
-}
-
 // Hit is how a record counts for a correlation.
 type Hit struct {
 	// Key are the group-by values by which the hits of a correlation can be

@@ -31,11 +31,7 @@ var boundOps = []string{"gt", "gte", "lt", "lte", "eq", "neq"}
 // as many events.
 const maxCount = 1_000_000_000
 
-// Holds reports whether a count satisfies every bound. It is tested at
-// matching events only, so a threshold that zero satisfies does not fire on
-// silence.
-func (t Threshold) Holds(count int) bool { return t.holds(float64(count)) }
-
+// holds reports whether a measure satisfies every bound.
 func (t Threshold) holds(measure float64) bool {
 	for _, b := range t {
 		if !b.holds(measure) {
@@ -104,7 +100,7 @@ func (t Threshold) possibleNumber() bool {
 // not wait for anything, but ceases to hold.
 func (t Threshold) startsHigh() bool {
 	upper := func(b Bound) bool { return b.Op == "lt" || b.Op == "lte" }
-	return t.Holds(1) && slices.ContainsFunc(t, upper)
+	return t.holds(1) && slices.ContainsFunc(t, upper)
 }
 
 // bounds returns t for the window engine, in the unit of the measure.

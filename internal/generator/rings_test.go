@@ -4,12 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/trailbell/trailbell/rules"
 	"github.com/trailbell/trailbell/sigma"
-	"github.com/trailbell/trailbell/sigma/window"
+	"github.com/trailbell/trailbell/sigma/correlate"
 )
 
 // TestTheShippedRulesRingAsPlanted: all that is planted rings, with the records
@@ -59,39 +60,20 @@ func alert(rule string, ids []string) string {
 // rung gives every alert of a trail, sorted.
 func rung(t *testing.T, set *sigma.Set, trail *Trail) (alerts []string) {
 	t.Helper()
-	groups := map[string]*window.Group{}
-	names := map[*window.Group]string{}
+	correlator := correlate.New(set)
 	for o := range trail.Objects() {
 		records, hot := read(t, o)
 		for i, record := range records {
 			id := string(hot[i].Identity)
-			for _, rule := range set.Candidates(string(hot[i].Source), string(hot[i].Name)).AppendMatches(nil, record) {
+			for _, rule := range correlator.Add(record, time.UnixMilli(hot[i].Time), id) {
 				if rule.Alerts() {
 					alerts = append(alerts, alert(rule.Meta().Name, []string{id}))
-				}
-				for _, correlation := range rule.Feeds() {
-					values, ok := correlation.Group(record, nil)
-					if !ok {
-						continue
-					}
-					key := strings.Join(append(values, correlation.Meta().ID), "\x00")
-					if groups[key] == nil {
-						groups[key] = window.New(correlation.Levels()[0].Timespan, correlation.Levels()[0].Condition)
-						names[groups[key]] = correlation.Meta().Name
-					}
-					groups[key].Insert(window.Event{Time: hot[i].Time, ID: id})
 				}
 			}
 		}
 	}
-	for _, group := range groups {
-		for episode := range group.Episodes() {
-			var ids []string
-			for event := range episode.Events() {
-				ids = append(ids, event.ID)
-			}
-			alerts = append(alerts, alert(names[group], ids))
-		}
+	for _, episode := range correlator.Episodes() {
+		alerts = append(alerts, alert(episode.Correlation.Meta().Name, episode.Events))
 	}
 	slices.Sort(alerts)
 	return alerts
