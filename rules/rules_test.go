@@ -80,7 +80,7 @@ const tactics = "reconnaissance|resource-development|initial-access|execution|pe
 
 // counted are the rules that are there to be counted by correlations: one match
 // of them says nothing, and so they must not alert.
-var counted = []string{"access_denied", "object_deleted"}
+var counted = []string{"access_denied", "access_key_used", "object_deleted", "secret_read"}
 
 func TestShippedRulesAreComplete(t *testing.T) {
 	c, set := shipped(t)
@@ -144,7 +144,11 @@ func TestShippedRules(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"access_denied informational",
 		"access_denied_burst medium",
+		"access_denied_many_calls high",
+		"access_key_created_and_used low",
 		"access_key_created_for_another_user medium",
+		"access_key_used informational",
+		"access_key_used_elsewhere high",
 		"account_left_organization high",
 		"administrator_policy_attached high",
 		"bucket_expires_objects_soon medium",
@@ -153,6 +157,7 @@ func TestShippedRules(t *testing.T) {
 		"config_recorder_stopped medium",
 		"console_brute_force high",
 		"console_brute_force_account medium",
+		"console_brute_force_then_login critical",
 		"console_login_failure medium",
 		"console_login_success low",
 		"console_login_without_mfa medium",
@@ -169,8 +174,12 @@ func TestShippedRules(t *testing.T) {
 		"identity_provider_changed medium",
 		"instance_password_read low",
 		"instance_user_data_changed medium",
+		"instances_launched_in_many_regions high",
 		"key_disabled_or_deletion_scheduled high",
+		"many_instance_passwords_read high",
+		"many_instances_terminated high",
 		"many_objects_deleted high",
+		"many_secrets_read medium",
 		"mfa_device_removed medium",
 		"object_deleted informational",
 		"policy_allows_everything high",
@@ -181,6 +190,7 @@ func TestShippedRules(t *testing.T) {
 		"root_activity high",
 		"root_console_login_without_mfa critical",
 		"run_instances low",
+		"secret_read informational",
 		"secrets_read_by_filter medium",
 		"security_group_open_to_world medium",
 		"securityhub_disabled medium",
