@@ -333,10 +333,14 @@ func (k *compiler) checkOptions() {
 		all = append(all, e.label())
 	}
 	check := func(option, reference string) {
+		msg := ""
 		if e := k.entries[reference]; e == nil {
-			k.errs = append(k.errs, &Error{Msg: fmt.Sprintf("%s: no rule has the id or name %q%s", option, reference, suggest(reference, all))})
+			msg = fmt.Sprintf("no rule has the id or name %q%s", reference, suggest(reference, all))
 		} else if option == "level" && e.kind == entryFilter {
-			k.errs = append(k.errs, &Error{Msg: fmt.Sprintf("level: %q is a filter, which has no level", reference)})
+			msg = fmt.Sprintf("%q is a filter, which has no level", reference)
+		}
+		if msg != "" {
+			k.errs = append(k.errs, &Error{Option: option, Value: reference, Msg: msg})
 		}
 	}
 	for _, reference := range k.opts.Disable {

@@ -17,12 +17,15 @@ type Error struct {
 	// Rule is the title of the rule, empty when it has none or when the file
 	// could not be read that far.
 	Rule string
+	// Option is "disable" or "level" when what is wrong is Value in this one of
+	// the Options, and not a file.
+	Option, Value string
 	// Msg says what is wrong and what to write instead.
 	Msg string
 }
 
-// Error formats as FILE:LINE:COLUMN: rule "TITLE": MSG, leaving out what is
-// unknown.
+// Error formats as FILE:LINE:COLUMN: rule "TITLE": MSG, or as OPTION: MSG,
+// leaving out what is unknown.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.File != "" {
@@ -37,6 +40,9 @@ func (e *Error) Error() string {
 	}
 	if e.Rule != "" {
 		fmt.Fprintf(&b, "rule %q: ", e.Rule)
+	}
+	if e.Option != "" {
+		b.WriteString(e.Option + ": ")
 	}
 	b.WriteString(e.Msg)
 	return b.String()

@@ -63,16 +63,9 @@ func (d Difference) String() string {
 // The errors are those of the collection as a whole, as [sigma.Compile] returns
 // them; the rules without errors are tested all the same.
 func Run(c *sigma.Collection, o sigma.Options, files []*File) (*Report, []error) {
-	all := *c
-	all.Correlations = make([]*sigma.Correlation, len(c.Correlations))
-	for i := range c.Correlations {
-		loud := *c.Correlations[i]
-		loud.Generate = true
-		all.Correlations[i] = &loud
-	}
 	o.Disable, o.Level = nil, nil
-	set, errs := sigma.Compile(&all, o)
-	r := newRunner(&all, set)
+	set, errs := sigma.Compile(Loud(c), o)
+	r := newRunner(c, set)
 	report := &Report{}
 	for _, f := range files {
 		for _, one := range f.Cases {
@@ -95,6 +88,19 @@ func Run(c *sigma.Collection, o sigma.Options, files []*File) (*Report, []error)
 		}
 	}
 	return report, errs
+}
+
+// Loud returns a copy of a collection in which every correlation lets what it
+// counts alert by itself, too. All correlations are among those of its set.
+func Loud(c *sigma.Collection) *sigma.Collection {
+	all := *c
+	all.Correlations = make([]*sigma.Correlation, len(c.Correlations))
+	for i := range c.Correlations {
+		loud := *c.Correlations[i]
+		loud.Generate = true
+		all.Correlations[i] = &loud
+	}
+	return &all
 }
 
 // target is a rule or a correlation.
