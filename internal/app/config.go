@@ -139,6 +139,8 @@ type Rules struct {
 	Level   map[string]string `yaml:"level"`   // id or name: level
 	// Placeholders are the values of %name% in rules with the modifier expand.
 	Placeholders map[string][]string `yaml:"placeholders"`
+
+	origin *origin // nil without a file
 }
 
 // Forwarder says where alerts go.

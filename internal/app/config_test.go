@@ -98,6 +98,32 @@ func TestPlaceholdersReachTheRules(t *testing.T) {
 	}
 }
 
+func TestARuleThatIsNoneIsSaidWithItsLine(t *testing.T) {
+	c, err := read(t, "correlator:\n  rules:\n    disable:\n      - trail_tampering\n      - trail_tamperin\n    level:\n      root_activty: low\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errs := app.LoadRules(c.Correlator)
+	want := []string{
+		`trailbell.yaml:5: correlator.rules.disable[1]: no rule has the id or name "trail_tamperin"; did you mean "trail_tampering"?`,
+		`trailbell.yaml:7: correlator.rules.level.root_activty: no rule has the id or name "root_activty"; did you mean "root_activity"?`,
+	}
+	for i, err := range errs {
+		if i >= len(want) || !strings.HasSuffix(err.Error(), want[i]) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if len(errs) != len(want) {
+		t.Errorf("got %d errors, want %d", len(errs), len(want))
+	}
+	// Without a file there is no line.
+	c = app.DefaultConfig()
+	c.Correlator.Rules.Disable = []string{"trail_tamperin"}
+	if _, errs := app.LoadRules(c.Correlator); len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "correlator.rules.disable[0]: no rule") {
+		t.Errorf("got %v", errs)
+	}
+}
+
 func TestAnEmptyConfigurationChangesNothing(t *testing.T) {
 	for _, text := range []string{"", "# only words\n", "---\n", "lister:\n"} {
 		if _, err := read(t, text); err != nil {

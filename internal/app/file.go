@@ -61,6 +61,7 @@ func (o *origin) line(e invalid) int {
 func (c *Config) parse(path string, data []byte) error {
 	r := reader{file: path, lines: map[string]int{}}
 	c.origin = &origin{path: path, lines: r.lines, wrong: map[invalid]bool{}}
+	c.Correlator.Rules.origin = c.origin
 	var doc, second yaml.Node
 	documents := yaml.NewDecoder(bytes.NewReader(data))
 	if err := documents.Decode(&doc); errors.Is(err, io.EOF) {

@@ -62,9 +62,32 @@ func LoadRules(c Correlator) (*sigma.Set, []error) {
 		return nil, errs
 	}
 	set, e := sigma.Compile(all, o)
-	errs = append(errs, e...)
+	for _, err := range e {
+		errs = append(errs, c.Rules.Place(err))
+	}
 	if set == nil || len(set.Rules()) == 0 {
 		return nil, append(errs, errors.New("no rules are left to run; see --rules and correlator.rules in the configuration"))
 	}
 	return set, errs
+}
+
+// Place puts file, line and key in front of an error of sigma.Compile that is
+// about what the configuration says of rules; any other it returns as it is.
+func (r Rules) Place(err error) error {
+	e, ok := errors.AsType[*sigma.Error](err)
+	if !ok || e.Option == "" {
+		return err
+	}
+	key := "correlator.rules." + e.Option
+	switch e.Option {
+	case "disable":
+		key += fmt.Sprintf("[%d]", slices.Index(r.Disable, e.Value))
+	default:
+		key += "." + e.Value
+	}
+	place := ""
+	if r.origin != nil {
+		place = fmt.Sprintf("%s:%d: ", r.origin.path, r.origin.line(invalid{key: key}))
+	}
+	return fmt.Errorf("%s%s: %s", place, key, e.Msg)
 }

@@ -19,5 +19,10 @@ func ruleset(c app.Correlator) Section {
 	for _, err := range errs {
 		s.Items = append(s.Items, each("broken", Failed, err)...)
 	}
+	if set != nil {
+		for _, warning := range set.Warnings() {
+			s.Items = append(s.Items, each("odd", Odd, warning)...)
+		}
+	}
 	return s
 }

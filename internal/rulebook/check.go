@@ -11,7 +11,7 @@ import (
 
 // Checked is what is wrong with rules, and how many there are.
 type Checked struct {
-	// Mistakes are errors, then warnings, both in the order of the files.
+	// Mistakes are the errors, and behind them the warnings.
 	Mistakes []Mistake
 	Errors   int // of the mistakes
 	Counts
@@ -28,7 +28,7 @@ type Counts struct {
 // them. It does not run the tests.
 func (b *Book) Check() Checked {
 	c := Checked{Counts: b.counts()}
-	_, errs := sigma.Compile(b.Collection, b.Options)
+	set, errs := b.compile()
 	_, unread := b.tests()
 	for _, list := range [][]error{b.Errs, errs, unread} {
 		for _, err := range list {
@@ -36,6 +36,11 @@ func (b *Book) Check() Checked {
 		}
 	}
 	c.Errors = len(c.Mistakes)
+	for _, w := range set.Warnings() {
+		if b.looked(w.File) {
+			c.Mistakes = append(c.Mistakes, mistake("warning", w))
+		}
+	}
 	return c
 }
 
@@ -51,6 +56,9 @@ func (b *Book) counts() Counts {
 	}
 	for _, r := range b.Collection.Correlations {
 		one(&c.Correlations, &r.Meta)
+	}
+	for _, r := range b.Collection.Filters {
+		one(&c.Filters, &r.Meta)
 	}
 	for i := range b.Collection.Skipped {
 		one(&c.Skipped, &b.Collection.Skipped[i].Meta)

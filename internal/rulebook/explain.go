@@ -13,6 +13,7 @@ import (
 	"github.com/trailbell/trailbell/internal/cloudtrail"
 	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/ruletest"
 )
 
 // Event is a record to be explained.
@@ -71,41 +72,49 @@ func ReadEvent(r io.Reader, name, eventID string) (Event, error) {
 // Answer is what rules say to a record.
 type Answer struct {
 	record []byte
-	// Verdicts are of the rules that were asked for, or else of those that the
-	// index tries on such a record.
+	// Verdicts are of the rules and correlations that were asked for, or else
+	// of the rules that the index tries on such a record.
 	Verdicts []Verdict
 	// Untried is how many rules the index ruled out, when none was asked for.
 	Untried int
 }
 
-// Verdict is what one rule says.
+// Verdict is what one rule or correlation says.
 type Verdict struct {
-	Rule    string            `json:"rule"` // its name, else its title
-	ID      string            `json:"id"`
-	Title   string            `json:"title"`
-	Level   sigma.Level       `json:"level"`
-	File    string            `json:"file"`
-	Line    int               `json:"line"`
-	Matches bool              `json:"matches"`
-	Alerts  bool              `json:"alerts"` // if it matches
-	Reason  string            `json:"reason,omitempty"`
-	Tree    sigma.Explanation `json:"explanation"`
+	Kind  string      `json:"kind"` // rule, correlation
+	Rule  string      `json:"rule"` // its name, else its title
+	ID    string      `json:"id"`
+	Title string      `json:"title"`
+	Level sigma.Level `json:"level"`
+	File  string      `json:"file"`
+	Line  int         `json:"line"`
+	// Matches says of a correlation that the record counts for it.
+	Matches bool `json:"matches"`
+	// Alerts says whether a match of the rule alerts by itself, or an episode
+	// of the correlation.
+	Alerts bool   `json:"alerts"`
+	Reason string `json:"reason,omitempty"`
+	// Groups are those that the record counts for, as "field=value".
+	Groups [][]string `json:"groups,omitempty"`
+	// Tree is of a rule.
+	Tree *sigma.Explanation `json:"explanation,omitempty"`
 }
 
-// Explain asks the rules that are named by id, name or title, of a correlation
-// all that it counts; or every rule when there are no names.
+// Explain asks the rules that are named by id, name or title, and with a
+// correlation all that it counts; or every rule when there are no names.
 func (b *Book) Explain(record []byte, names []string) (*Answer, error) {
-	set, errs := sigma.Compile(b.Collection, b.Options)
+	set, errs := b.compile()
 	if len(set.Rules()) == 0 {
 		return nil, errors.Join(append(slices.Concat(b.Errs, errs), errors.New("no rules are left to ask; see --rules and correlator.rules in the configuration"))...)
 	}
-	a := &Answer{record: record}
-	asked, err := b.asked(set, names)
+	asked, err := b.asked(names)
 	if err != nil {
 		return nil, err
 	}
+	a := &Answer{record: record}
 	for _, rule := range set.Rules() {
-		if len(names) > 0 && !asked[rule.Meta().ID] {
+		m := rule.Meta()
+		if len(names) > 0 && !asked[m.ID] {
 			continue
 		}
 		e := set.Explain(rule, record)
@@ -113,48 +122,93 @@ func (b *Book) Explain(record []byte, names []string) (*Answer, error) {
 			a.Untried++
 			continue
 		}
-		m := rule.Meta()
-		a.Verdicts = append(a.Verdicts, Verdict{
-			Rule: label(m), ID: m.ID, Title: m.Title, Level: m.Level, File: m.File, Line: m.Line,
-			Matches: e.Matches, Alerts: rule.Alerts(), Reason: e.Reason(), Tree: e,
-		})
+		v := verdict("rule", m)
+		v.Matches, v.Alerts, v.Reason, v.Tree = e.Matches, rule.Alerts(), e.Reason(), &e
+		a.Verdicts = append(a.Verdicts, v)
+	}
+	if len(names) > 0 {
+		a.Verdicts = append(a.Verdicts, b.counting(set, asked, record)...)
 	}
 	return a, nil
 }
 
-// asked returns the ids of the rules that names stand for.
-func (b *Book) asked(set *sigma.Set, names []string) (map[string]bool, error) {
-	ids := map[string]bool{}
-	known := map[string][]string{} // id, name or title: ids of rules
-	enter := func(m *sigma.Meta, rules []string) {
+func verdict(kind string, m *sigma.Meta) Verdict {
+	return Verdict{Kind: kind, Rule: label(m), ID: m.ID, Title: m.Title, Level: m.Level, File: m.File, Line: m.Line}
+}
+
+// counting says which of the correlations that are asked a record counts for.
+func (b *Book) counting(set *sigma.Set, asked map[string]bool, record []byte) []Verdict {
+	loud, _ := sigma.Compile(ruletest.Loud(b.Collection), b.Options)
+	candidates := loud.Candidates(gjson.GetBytes(record, "eventSource").String(), gjson.GetBytes(record, "eventName").String())
+	matched := candidates.AppendMatches(nil, record)
+	var verdicts []Verdict
+	for _, c := range loud.Correlations() {
+		if !asked[c.Meta().ID] {
+			continue
+		}
+		v := verdict("correlation", c.Meta())
+		v.Alerts = set.Correlation(v.ID) != nil
+		feeds := slices.ContainsFunc(matched, func(r *sigma.CompiledRule) bool { return slices.Contains(r.Feeds(), c) })
+		for _, hit := range c.Hits(nil, matched, record) {
+			for _, count := range hit.Counts {
+				v.Matches = true
+				if count.Level > 0 {
+					continue // of a correlation that this one counts
+				}
+				group := []string{}
+				for i, field := range c.GroupBy() {
+					group = append(group, field+"="+count.Group[i])
+				}
+				v.Groups = append(v.Groups, group)
+			}
+		}
+		switch {
+		case v.Matches:
+		case !feeds:
+			v.Reason = "none of the rules that it counts matches"
+		default:
+			v.Reason = "the record lacks a value that it groups by or measures"
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}
+
+// asked returns the ids of the rules and correlations that names stand for.
+func (b *Book) asked(names []string) (map[string]bool, error) {
+	known := map[string]string{} // id, name or title: id
+	counted := map[string][]string{}
+	var labels []string
+	enter := func(m *sigma.Meta) {
 		for _, key := range []string{m.ID, m.Name, m.Title} {
 			if _, taken := known[key]; !taken && key != "" {
-				known[key] = rules
+				known[key] = m.ID
+			}
+		}
+		labels = append(labels, label(m))
+	}
+	for _, r := range b.Collection.Rules {
+		enter(&r.Meta)
+	}
+	for _, c := range b.Collection.Correlations {
+		enter(&c.Meta)
+		counted[c.ID] = c.Rules
+	}
+	ids := map[string]bool{}
+	var ask func(name string)
+	ask = func(name string) {
+		if id, ok := known[name]; ok && !ids[id] {
+			ids[id] = true
+			for _, member := range counted[id] {
+				ask(member)
 			}
 		}
 	}
-	var labels []string
-	for _, rule := range set.Rules() {
-		m := rule.Meta()
-		enter(m, []string{m.ID})
-		labels = append(labels, label(m))
-	}
-	for _, c := range b.Collection.Correlations {
-		var members []string
-		for _, rule := range c.Rules {
-			members = append(members, known[rule]...)
-		}
-		enter(&c.Meta, members)
-		labels = append(labels, label(&c.Meta))
-	}
 	for _, name := range names {
-		rules, ok := known[name]
-		if !ok {
+		if _, ok := known[name]; !ok {
 			return nil, fmt.Errorf("--rule: no rule has the id, name or title %q%s", name, sigma.Suggest(name, labels))
 		}
-		for _, id := range rules {
-			ids[id] = true
-		}
+		ask(name)
 	}
 	return ids, nil
 }
@@ -186,22 +240,43 @@ func (a *Answer) Format(w io.Writer, look screen.Look, trees bool) error {
 }
 
 func (v *Verdict) format(b *strings.Builder, look screen.Look, tree bool) {
-	text := "matches"
+	text := v.Reason
 	switch {
+	case v.Kind == "correlation" && v.Matches:
+		text = v.counts()
 	case v.Matches && !v.Alerts:
 		text = "matches; it does not alert by itself"
-	case !v.Matches && v.Tree.RuledOut != nil:
-		text = "not tried: " + v.Reason
-	case !v.Matches:
-		text = v.Reason
+	case v.Matches:
+		text = "matches"
+	case v.Kind == "correlation":
+		text = "does not count: " + text
+	case v.Tree.RuledOut != nil:
+		text = "not tried: " + text
 	}
 	fmt.Fprintf(b, "%s %s: %s\n", look.Check(v.Matches), look.Bold(screen.Safe(v.Rule)), screen.Safe(text))
 	if !tree {
 		return
 	}
 	fmt.Fprintf(b, "  %s\n", look.Dim(screen.Safe(fmt.Sprintf("%s, %s, %s:%d", v.Title, v.Level, v.File, v.Line))))
-	formatPart(b, look, &v.Tree.Condition, 1)
+	if v.Tree != nil {
+		formatPart(b, look, &v.Tree.Condition, 1)
+	}
 	b.WriteByte('\n')
+}
+
+// counts says for which groups of a correlation a record counts.
+func (v *Verdict) counts() string {
+	if len(v.Groups) == 0 {
+		return "counts for the correlations that it counts"
+	}
+	var groups []string
+	for _, g := range v.Groups {
+		groups = append(groups, strings.Join(g, ", "))
+	}
+	if text := strings.Join(groups, "; "); text != "" {
+		return "counts for " + text
+	}
+	return "counts"
 }
 
 func formatPart(b *strings.Builder, look screen.Look, p *sigma.Part, depth int) {
@@ -211,6 +286,9 @@ func formatPart(b *strings.Builder, look screen.Look, p *sigma.Part, depth int) 
 		text = p.Describe()
 	case sigma.PartEntry:
 		text = fmt.Sprintf("the entry in line %d", p.Line)
+	}
+	if p.Filter != "" {
+		text = fmt.Sprintf("filter %q: %s", p.Filter, text)
 	}
 	fmt.Fprintf(b, "%s%s %s\n", strings.Repeat("  ", depth), look.Check(p.Holds), screen.Safe(text))
 	for i := range p.Parts {

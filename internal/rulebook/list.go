@@ -19,7 +19,7 @@ type Entry struct {
 	ID    string      `json:"id"`
 	Name  string      `json:"name,omitempty"`
 	Title string      `json:"title"`
-	Level sigma.Level `json:"level"`
+	Level sigma.Level `json:"level,omitempty"` // none of a filter
 	// State is "disabled", or "counted" for what alerts only by the
 	// correlations over it; empty for what alerts.
 	State string `json:"state,omitempty"`
@@ -28,15 +28,17 @@ type Entry struct {
 	Sources []string `json:"sources,omitempty"`
 	Names   []string `json:"names,omitempty"`
 	// Counts says what a correlation counts and how.
-	Counts string   `json:"counts,omitempty"`
-	Tags   []string `json:"tags,omitempty"`
-	File   string   `json:"file"`
-	Line   int      `json:"line"`
+	Counts string `json:"counts,omitempty"`
+	// Filters says which rules a filter is for.
+	Filters string   `json:"filters,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
+	File    string   `json:"file"`
+	Line    int      `json:"line"`
 }
 
 // List returns what is in the book, in the order of the files.
 func (b *Book) List() []Entry {
-	set, _ := sigma.Compile(b.Collection, b.Options) // its errors are for Check
+	set, _ := b.compile() // its errors are for Check
 	compiled := map[string]*sigma.CompiledRule{}
 	for _, r := range set.Rules() {
 		compiled[r.Meta().ID] = r
@@ -67,6 +69,14 @@ func (b *Book) List() []Entry {
 		}
 		all = append(all, e)
 	}
+	for _, f := range b.Collection.Filters {
+		e := b.entry("filter", &f.Meta)
+		e.Level, e.Filters = 0, strings.Join(f.Rules, ", ")
+		if f.Any {
+			e.Filters = "any rule of " + f.LogSource.String()
+		}
+		all = append(all, e)
+	}
 	return slices.DeleteFunc(all, func(e Entry) bool { return !b.looked(e.File) })
 }
 
@@ -79,7 +89,11 @@ func (b *Book) entry(kind string, m *sigma.Meta) Entry {
 }
 
 func counts(c *sigma.Correlation) string {
-	text := fmt.Sprintf("%s of %s in %s", c.Type, strings.Join(c.Rules, ", "), span(c.Timespan))
+	condition := c.Condition.String()
+	if c.Expr != nil {
+		condition = c.Expr.String()
+	}
+	text := fmt.Sprintf("%s (%s) of %s in %s", c.Type, condition, strings.Join(c.Rules, ", "), span(c.Timespan))
 	if len(c.GroupBy) > 0 {
 		text += " by " + strings.Join(c.GroupBy, ", ")
 	}
@@ -99,11 +113,21 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
+// levelName is empty for a filter.
+func (e *Entry) levelName() string {
+	if e.Level == 0 {
+		return ""
+	}
+	return e.Level.String()
+}
+
 // on says which records a rule is tried on.
 func (e *Entry) on() string {
 	switch {
 	case e.Counts != "":
 		return e.Counts
+	case e.Filters != "":
+		return "filters " + e.Filters
 	case e.Sources == nil && e.Names == nil:
 		return "every record"
 	}
@@ -200,7 +224,7 @@ func (e *Entry) keys(order string) []string {
 	var keys []string
 	switch order {
 	case "level":
-		return []string{e.Level.String()}
+		return []string{cmp.Or(e.levelName(), "no level: filters")}
 	case "technique":
 		keys = e.techniques()
 		if len(keys) == 0 {
@@ -208,8 +232,8 @@ func (e *Entry) keys(order string) []string {
 		}
 	case "source":
 		switch {
-		case e.Kind == "correlation":
-			return []string{"no source: correlations"}
+		case e.Kind != "rule":
+			return []string{"no source: " + e.Kind + "s"}
 		case len(e.Sources) == 0:
 			return []string{"every source"}
 		}
@@ -269,7 +293,7 @@ const (
 // format writes a line. Without a width of its last column, on, it also says
 // what there is no room for on a terminal.
 func (e *Entry) format(b *strings.Builder, look screen.Look, name, ids, on int) {
-	level := e.Level.String()
+	level := e.levelName()
 	text := strings.ToUpper(level)
 	if level == "informational" {
 		text = "INFO"

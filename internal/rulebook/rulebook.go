@@ -109,7 +109,9 @@ func without(c *sigma.Collection, files map[string]bool) *sigma.Collection {
 	return &sigma.Collection{
 		Rules:        slices.DeleteFunc(c.Rules, func(r *sigma.Rule) bool { return in(&r.Meta) }),
 		Correlations: slices.DeleteFunc(c.Correlations, func(r *sigma.Correlation) bool { return in(&r.Meta) }),
+		Filters:      slices.DeleteFunc(c.Filters, func(r *sigma.Filter) bool { return in(&r.Meta) }),
 		Skipped:      slices.DeleteFunc(c.Skipped, func(r sigma.Skipped) bool { return in(&r.Meta) }),
+		Broken:       slices.DeleteFunc(c.Broken, func(m sigma.Meta) bool { return in(&m) }),
 	}
 }
 
@@ -122,8 +124,14 @@ func metas(c *sigma.Collection) []*sigma.Meta {
 	for _, r := range c.Correlations {
 		all = append(all, &r.Meta)
 	}
+	for _, r := range c.Filters {
+		all = append(all, &r.Meta)
+	}
 	for i := range c.Skipped {
 		all = append(all, &c.Skipped[i].Meta)
+	}
+	for i := range c.Broken {
+		all = append(all, &c.Broken[i])
 	}
 	return all
 }
@@ -134,6 +142,15 @@ func absolute(path string) string {
 		return filepath.Clean(path)
 	}
 	return abs
+}
+
+// compile checks and compiles all rules of the book.
+func (b *Book) compile() (*sigma.Set, []error) {
+	set, errs := sigma.Compile(b.Collection, b.Options)
+	for i := range errs {
+		errs[i] = b.source.Config.Rules.Place(errs[i])
+	}
+	return set, errs
 }
 
 // looked reports whether what is in a file is looked at, and is not only there
