@@ -100,7 +100,7 @@ func TestCases(t *testing.T) {
 		{"what is not listed must not ring", "events: [{}]",
 			"FAIL\n  trail_stopped: matched 1 event (no. 1), and was not expected\n"},
 		{"what is listed must", "events: [{with: {userAgent: terraform}}], rings: [trail_stopped]",
-			"FAIL\n  trail_stopped: want 1 match; it did not ring\n"},
+			"FAIL\n  trail_stopped: want 1 match; it did not ring, since of no. 1 terraform holds, which it must not\n"},
 		{"another count", "events: [{}, {without: eventName}, {}], rings: [{rule: trail_stopped, count: 3}]",
 			"FAIL\n  trail_stopped: want 3 matches; it matched 2 events (no. 1, 3)\n"},
 

@@ -106,6 +106,7 @@ func Loud(c *sigma.Collection) *sigma.Collection {
 // target is a rule or a correlation.
 type target struct {
 	meta        *sigma.Meta
+	rule        *sigma.CompiledRule        // nil for a correlation
 	correlation *sigma.CompiledCorrelation // nil for a rule
 	expected    bool                       // to ring, by any case
 }
@@ -132,7 +133,7 @@ func newRunner(c *sigma.Collection, set *sigma.Set) *runner {
 		rules: map[*sigma.CompiledRule]*target{}, correlations: map[*sigma.CompiledCorrelation]*target{},
 	}
 	for _, rule := range set.Rules() {
-		t := &target{meta: rule.Meta()}
+		t := &target{meta: rule.Meta(), rule: rule}
 		r.rules[rule] = t
 		r.targets = append(r.targets, t)
 	}
@@ -242,9 +243,14 @@ func (r *runner) run(f *File, c *Case) Result {
 	}
 	got := r.ring(deliveries)
 	for _, t := range r.targets {
-		if looked[t] {
-			result.Differences = append(result.Differences, compare(t, wants[t], got[t])...)
+		if !looked[t] {
+			continue
 		}
+		differences := compare(t, wants[t], got[t])
+		if t.rule != nil && len(got[t]) == 0 && len(differences) > 0 {
+			differences[0].Got += r.why(t.rule, deliveries)
+		}
+		result.Differences = append(result.Differences, differences...)
 	}
 	return result
 }
@@ -290,6 +296,20 @@ func (r *runner) ring(deliveries []delivery) map[*target][]*occurrence {
 		got[t] = append(got[t], o)
 	}
 	return got
+}
+
+// why says what decided against a rule: on the first record of the kind that it
+// is tried on, or else on the first.
+func (r *runner) why(rule *sigma.CompiledRule, deliveries []delivery) string {
+	const most = 1000 // to look through more is not worth the time
+	nearest, e := 0, r.set.Explain(rule, deliveries[0].record)
+	for i, d := range deliveries[:min(len(deliveries), most)] {
+		if x := r.set.Explain(rule, d.record); x.RuledOut == nil {
+			nearest, e = i, x
+			break
+		}
+	}
+	return fmt.Sprintf(", since of no. %d %s", deliveries[nearest].event, e.Reason())
 }
 
 // compare pairs what was expected of a rule with what rang.
