@@ -16,6 +16,8 @@ type document struct {
 	// budget bounds the nodes looked at: aliases let a small file stand for
 	// many.
 	budget int
+	// merges is how many merge keys are being followed.
+	merges int
 }
 
 // maxDocumentNodes is far above any rule that a person or a tool writes.
@@ -66,6 +68,7 @@ func (d *document) mapping(n *yaml.Node, what string) []member {
 		d.errorf(n, "%s must be a map, not %s", what, describe(n))
 		return nil
 	}
+	var merges []*yaml.Node
 	members := make([]member, 0, len(n.Content)/2)
 	seen := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -78,7 +81,7 @@ func (d *document) mapping(n *yaml.Node, what string) []member {
 			d.errorf(key, "%s: a key must be a string, not %s", what, describe(key))
 			continue
 		case key.ShortTag() == "!!merge":
-			d.errorf(key, "%s: YAML merge keys are not part of Sigma; write the members out", what)
+			merges = append(merges, d.resolve(n.Content[i+1]))
 			continue
 		}
 		if line, twice := seen[key.Value]; twice {
@@ -87,6 +90,40 @@ func (d *document) mapping(n *yaml.Node, what string) []member {
 		}
 		seen[key.Value] = key.Line
 		members = append(members, member{key, d.resolve(n.Content[i+1])})
+	}
+	for _, from := range merges {
+		members = d.merge(members, seen, from, what)
+	}
+	return members
+}
+
+// maxMerges bounds how many merge keys may follow each other: a map can be
+// made to contain itself.
+const maxMerges = 16
+
+// merge appends the members of a YAML merge key, a map or a list of maps, that
+// are not there yet (https://yaml.org/type/merge.html).
+func (d *document) merge(members []member, seen map[string]int, from *yaml.Node, what string) []member {
+	if d.merges == maxMerges {
+		d.errorf(from, "%s: more than %d merge keys follow each other", what, maxMerges)
+		return members
+	}
+	d.merges++
+	defer func() { d.merges-- }()
+	if d.merges == 1 {
+		what += ": what is merged"
+	}
+	maps := []*yaml.Node{from}
+	if from.Kind == yaml.SequenceNode {
+		maps = from.Content
+	}
+	for _, m := range maps {
+		for _, add := range d.mapping(d.resolve(m), what) {
+			if _, known := seen[add.key.Value]; !known {
+				seen[add.key.Value] = add.key.Line
+				members = append(members, add)
+			}
+		}
 	}
 	return members
 }

@@ -59,8 +59,10 @@ func TestErrorsSayWhereAndWhatToWrite(t *testing.T) {
 			`r.yml:1:1: rule "T": the rule has no "logsource"; write "logsource: {product: aws, service: cloudtrail}"`},
 		{"not YAML", "title: T\n  bad: [\n",
 			`r.yml:2: not YAML: mapping values are not allowed in this context`},
-		{"a merge key", rule("  sel: &a {x: y}\n  other:\n    <<: *a\n  condition: sel\n"),
-			`r.yml:6:5: rule "T": selection "other": YAML merge keys are not part of Sigma; write the members out`},
+		{"a merge key without a map", rule("  sel: {x: y, <<: word}\n  condition: sel\n"),
+			`r.yml:4:19: rule "T": selection "sel": what is merged must be a map, not "word"`},
+		{"a map merged into itself", rule("  sel: &a {x: y, <<: *a}\n  condition: sel\n"),
+			`r.yml:4:8: rule "T": selection "sel": what is merged: more than 16 merge keys follow each other`},
 		{"a list", "- a\n", `r.yml:1:1: a rule is a map that begins with "title: …", not a list; several rules of a file are separated by lines of "---"`},
 		{"a word", "rules\n", `r.yml:1:1: a rule is a map that begins with "title: …", not "rules"; several rules of a file are separated by lines of "---"`},
 		{"a tab", "title: T\ndetection:\n\tsel: {a: b}\n", `r.yml:3:1: a tab; indent with spaces`},
@@ -300,5 +302,19 @@ func write(t *testing.T, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestMergeKeysBringWhatIsNotThere(t *testing.T) {
+	c, errs := Parse("r.yml", []byte(rule("  a: &a {x: one, y: two}\n  b: &b {y: three, z: four}\n  sel:\n    <<: [*a, *b]\n    x: own\n  condition: sel and a and b\n")))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	got := map[string]string{}
+	for _, item := range c.Rules[0].Detections[2].Alternatives[0] {
+		got[item.Field] = item.Values[0].Text
+	}
+	if diff := cmp.Diff(map[string]string{"x": "own", "y": "two", "z": "four"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
