@@ -301,4 +301,54 @@ func TestForget(t *testing.T) {
 			t.Errorf("%d episodes, want 2: %+v", len(got), got)
 		}
 	})
+	t.Run("a run reaches across what is forgotten when its first event gets another time", func(t *testing.T) {
+		g := window.New(10*second, window.Condition{Measure: window.Average, Bounds: []window.Bound{{Op: window.GT, Value: 5}}})
+		valued := func(e window.Event, s, v int64) window.Event { e.Values = []int64{v}; return stored(e, s) }
+		deliver(g, valued(at(0, "a"), 100, 10), valued(at(5, "forgotten"), 50, 10), valued(at(7, "b"), 100, 10))
+		g.Forget(100 * second)
+		deliver(g, valued(at(-20, "a"), 100, 10), valued(at(6, "late"), 100, -100))
+		if got := episodes(g); len(got) != 1 || len(got[0].Holding) != 3 {
+			t.Errorf("episodes %+v, want one that holds at all three events", got)
+		}
+	})
+	t.Run("a rule that is forgotten is not missed", func(t *testing.T) {
+		for _, m := range []window.Measure{window.Rules, window.OrderedRules} {
+			g := window.New(10*second, window.Condition{Measure: m, Terms: []window.Term{{Need: []int{0, 1}, Absent: 4}}})
+			standing := func(e window.Event, s int64, inputs uint64) window.Event { e.Inputs = inputs; return stored(e, s) }
+			deliver(g, standing(at(0, "forgotten"), 50, 1), standing(at(5, "a"), 100, 2))
+			g.Forget(100 * second)
+			deliver(g, standing(at(3, "late"), 100, 2))
+			if got := episodes(g); len(got) != 1 || got[0].Holding[len(got[0].Holding)-1] != "a" {
+				t.Errorf("episodes %+v, want one up to a", got)
+			}
+			deliver(g, standing(at(4, "unwanted"), 100, 4))
+			if got := episodes(g); got != nil {
+				t.Errorf("episodes %+v, with what must be absent", got)
+			}
+		}
+	})
+	for name, tt := range map[string]struct {
+		forgotten int64
+		want      int // episodes at the last event
+	}{
+		"what is left of a sum says that it is not less":         {1, 0},
+		"but not if there have been numbers below zero among it": {-100, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := window.New(10*second, window.Condition{Measure: window.Sum, Bounds: []window.Bound{{Op: window.LT, Value: 5}}})
+			valued := func(e window.Event, s, v int64) window.Event { e.Values = []int64{v}; return stored(e, s) }
+			deliver(g, valued(at(0, "forgotten"), 50, tt.forgotten), valued(at(9, "last"), 100, 3))
+			g.Forget(100 * second)
+			deliver(g, valued(at(-1, "too early"), 100, 10), valued(at(2, "late"), 100, 10))
+			got := 0
+			for _, e := range episodes(g) {
+				if e.Holding[len(e.Holding)-1] == "last" {
+					got++
+				}
+			}
+			if got != tt.want {
+				t.Errorf("the condition holds at the last event %d times, want %d: %+v", got, tt.want, episodes(g))
+			}
+		})
+	}
 }

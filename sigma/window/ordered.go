@@ -230,15 +230,10 @@ func (m *orderedRules) advanceLongest(time int64) {
 			}
 		}
 	}
-	for n := lengths - 1; n >= 0; n-- {
-		for k := range m.steps {
+	for n := range lengths {
+		for k := 1; k < m.steps; k++ {
 			at := &m.next[n*m.steps+k]
-			if k > 0 {
-				*at = max(*at, m.next[n*m.steps+k-1])
-			}
-			if n+1 < lengths {
-				*at = max(*at, m.next[(n+1)*m.steps+k])
-			}
+			*at = max(*at, m.next[n*m.steps+k-1])
 		}
 	}
 }

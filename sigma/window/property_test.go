@@ -141,6 +141,32 @@ func TestEpisodesDoNotDependOnArrival(t *testing.T) {
 	})
 }
 
+// Windows with many events, most of which they share with their neighbours.
+func TestBurstsDoNotDependOnArrival(t *testing.T) {
+	check(t, func(t *rapid.T, m window.Measure) {
+		c := condition(t, m)
+		for i := range c.Bounds {
+			c.Bounds[i].Value *= rapid.SampledFrom([]int64{1, 1, 2, 4}).Draw(t, "times")
+		}
+		steps := rapid.SliceOfN(rapid.SampledFrom([]int64{0, 1, 1, 2, span}), 1, 80).Draw(t, "steps")
+		now := int64(0)
+		var events []window.Event
+		for i, s := range steps {
+			now += s
+			e := window.Event{Time: now, ID: fmt.Sprintf("%02x", (i*67)%256)}
+			e.Values = []int64{rapid.SampledFrom([]int64{0, 1, 2, 3, 5, 8, 13, -2}).Draw(t, "value")}
+			e.Inputs = 1 << rapid.IntRange(0, inputs-1).Draw(t, "input")
+			events = append(events, e)
+		}
+		arrived := arrival(t, events)
+		g := window.New(span, c)
+		deliver(g, arrived...)
+		if diff := cmp.Diff(oracle(span, c, arrived), episodes(g)); diff != "" {
+			t.Fatalf("episodes (-oracle +group):\n%s", diff)
+		}
+	}, window.OrderedRules) // its oracle is too slow for so many
+}
+
 func TestQuietInsertionsChangeNothing(t *testing.T) {
 	check(t, func(t *rapid.T, m window.Measure) {
 		g := window.New(span, condition(t, m))
