@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Chain is a correlation over correlations: groups at every level, and what
@@ -19,6 +18,8 @@ type Chain struct {
 	newest uint64
 	// oldest is a lower bound of the facts' Stored.
 	oldest int64
+
+	key []byte // of a group; there to be used again
 }
 
 type chainLevel struct {
@@ -71,6 +72,7 @@ type place struct {
 
 	counts uint64 // the inputs that it counts for now; 0: it is not in the group
 	time   int64  // under which it is in the group
+	wanted uint64 // what it should count for
 	queued bool
 }
 
@@ -190,18 +192,16 @@ func (c *Chain) Insert(e Event, counts []Count) []*Root {
 // count notes that an event counts, or might, for a group.
 func (c *Chain) count(f *fact, n Count) {
 	l := &c.levels[n.Level]
-	var key strings.Builder
+	c.key = c.key[:0]
 	for _, v := range n.Group {
-		key.WriteString(strconv.Itoa(len(v)))
-		key.WriteByte(':')
-		key.WriteString(v)
+		c.key = append(append(strconv.AppendInt(c.key, int64(len(v)), 10), ':'), v...)
 	}
-	in := l.groups[key.String()]
+	in := l.groups[string(c.key)]
 	if in == nil {
 		g := New(l.Timespan, l.Condition)
-		g.link = &link{key: key.String()}
+		g.link = &link{key: string(c.key)}
 		in = &node{Root: Root{Values: slices.Clone(n.Group), Group: g}}
-		l.groups[key.String()] = in
+		l.groups[g.link.key] = in
 	}
 	// All bits are kept, for a measure that does not look at them, too: they
 	// say whether the event counts.
@@ -235,25 +235,28 @@ func (c *Chain) turn(l int, e Event, f *fact) []*node {
 		}
 	}
 	queue := c.levels[l].queue
-	c.levels[l].queue = nil
+	c.levels[l].queue = queue[:0] // nothing joins the queue of a level in its turn
 	// What leaves, leaves first: no verdict may rest on events that would not
 	// count together.
-	wants := make([]uint64, len(queue))
-	for i, p := range queue {
+	for _, p := range queue {
 		p.queued = false
-		wants[i] = c.inputs(p)
-		if wants[i] == 0 && p.counts != 0 {
+		p.wanted = c.inputs(p)
+		if p.wanted != 0 {
+			continue
+		}
+		if p.counts != 0 {
 			p.node.take(p)
 			touch(p.node)
-		} else if wants[i] == 0 && p.fact == f && p.node.link.renew(f.ID, f.Stored) {
+		} else if p.fact == f && p.node.link.renew(f.ID, f.Stored) {
 			touch(p.node)
 		}
 	}
-	for i, p := range queue {
-		if wants[i] != 0 && (p.node.put(p, wants[i], e) || p.fact == f) {
+	for _, p := range queue {
+		if p.wanted != 0 && (p.node.put(p, e) || p.fact == f) {
 			touch(p.node)
 		}
 	}
+	clear(queue)
 	return touched
 }
 
@@ -282,14 +285,15 @@ func (f *fact) holds(level int) bool {
 	})
 }
 
-// put makes a place count for some inputs, and reports whether the group
+// put makes a place count for what it should, and reports whether the group
 // changed. What is inserted is e.
-func (n *node) put(p *place, inputs uint64, e Event) bool {
+func (n *node) put(p *place, e Event) bool {
 	is := p.fact.Event
-	is.Inputs, is.Values = n.Group.counts.trim(inputs, p.values)
-	defer func() { p.counts, p.time = inputs, is.Time }()
-	if p.counts != 0 {
-		i, _ := n.find(p.time, is.ID)
+	is.Inputs, is.Values = n.Group.counts.trim(p.wanted, p.values)
+	counted, time := p.counts != 0, p.time
+	p.counts, p.time = p.wanted, is.Time
+	if counted {
+		i, _ := n.find(time, is.ID)
 		was := n.event(i)
 		is.Seq, is.Index = was.Seq, was.Index
 		return n.replace(i, was, is)

@@ -125,6 +125,35 @@ func TestChainTakesBack(t *testing.T) {
 	}
 }
 
+// An event that is gone and counts again arrived when it counted first.
+func TestChainTakesBackWhatItTookBack(t *testing.T) {
+	levels := slices.Clone(brute)
+	levels[1].Condition = window.Condition{Bounds: []window.Bound{{Op: window.EQ, Value: 2}}}
+	c := window.NewChain(levels)
+	counting := func() (since []string) {
+		for r := range c.Roots() {
+			for e := range r.Events() {
+				since = append(since, fmt.Sprintf("%s since %d", e.ID, e.Seq))
+			}
+		}
+		return since
+	}
+	for _, step := range []struct {
+		e    window.Event
+		want []string
+	}{
+		{at(0, "a"), nil},
+		{at(2, "b"), []string{"b since 2"}},
+		{at(1, "aa"), []string{"aa since 3"}}, // b is the third now
+		{at(-60, "a"), []string{"b since 2"}}, // aa is the first, b the second
+	} {
+		feed(c, step.e, failure)
+		if diff := cmp.Diff(step.want, counting()); diff != "" {
+			t.Fatalf("after %s (-want +got):\n%s", step.e.ID, diff)
+		}
+	}
+}
+
 func TestAChainThatFeedsItselfIsRefused(t *testing.T) {
 	defer func() {
 		if recover() == nil {

@@ -161,6 +161,7 @@ func TestDirty(t *testing.T) {
 		{"an event far behind an episode that has ended", []window.Event{at(0, "a"), at(1, "b"), at(50, "c")}, at(90, "d"), false},
 		{"an event far before an episode", []window.Event{at(0, "a"), at(1, "b")}, at(-50, "c"), false},
 		{"an event that contributes only", []window.Event{at(0, "a"), at(1, "b")}, at(-1, "c"), true},
+		{"an event that had ended an episode, and is earlier", []window.Event{at(0, "a"), at(1, "b"), at(50, "c")}, at(-50, "c"), true},
 		{"a repeat", []window.Event{at(0, "a"), at(1, "b")}, at(1, "b"), false},
 	}
 	for _, tt := range tests {

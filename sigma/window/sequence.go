@@ -24,7 +24,10 @@ type entry struct {
 	sequence uint64 // of the evidence
 	record   uint32 // of the evidence
 	index    uint32
-	holds    bool
+	// count is for the measure: what it counts in the window, if it counts. It
+	// takes room that would be empty otherwise.
+	count int32
+	holds bool
 	// lost says that an event of the window has been forgotten, or that the
 	// verdict was taken over from a neighbour because of what is forgotten.
 	lost bool

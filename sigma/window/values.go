@@ -6,24 +6,22 @@ import "cmp"
 type values struct {
 	bounds []Bound
 	values list[[]int64]
-	counts list[int32]
 	where  occurrences
 }
 
 func (m *values) insert(s *sequence, i int, e Event) {
 	at := moment{e.Time, e.ID}
 	m.values.insert(i, e.Values)
-	m.counts.insert(i, 0)
 	count := m.borrowed(s, i, at)
 	for _, v := range e.Values {
 		if before, _ := m.where.around(v, at); before == nil || e.Time-before.time > s.timespan {
 			count++
 		}
 		for j, to := m.where.alone(s, v, at, i+1); j < to; j++ {
-			*m.counts.at(j)++
+			s.entries.at(j).count++
 		}
 	}
-	*m.counts.at(i) = count
+	s.entries.at(i).count = count
 	for _, v := range e.Values {
 		m.where.add(v, at)
 	}
@@ -35,7 +33,7 @@ func (m *values) borrowed(s *sequence, i int, at moment) int32 {
 	b := s.borrow(i)
 	count := int32(0)
 	if b.from >= 0 {
-		count = *m.counts.at(b.from)
+		count = s.entries.at(b.from).count
 	}
 	if b.from > i {
 		successor := s.moment(b.from)
@@ -67,18 +65,16 @@ func (m *values) borrowed(s *sequence, i int, at moment) int32 {
 func (m *values) remove(s *sequence, i int, e Event) {
 	at := moment{e.Time, e.ID}
 	m.values.remove(i)
-	m.counts.remove(i)
 	for _, v := range e.Values {
 		m.where.drop(v, at)
 		for j, to := m.where.alone(s, v, at, i); j < to; j++ {
-			*m.counts.at(j)--
+			s.entries.at(j).count--
 		}
 	}
 }
 
 func (m *values) forget(s *sequence, keep func(int) bool) {
 	m.values.filter(keep)
-	m.counts.filter(keep)
 	clear(m.where)
 	inside := map[int64]int{}
 	for i, start := 0, 0; i < s.len(); i++ {
@@ -93,12 +89,12 @@ func (m *values) forget(s *sequence, keep func(int) bool) {
 				}
 			}
 		}
-		*m.counts.at(i) = int32(len(inside))
+		s.entries.at(i).count = int32(len(inside))
 	}
 }
 
-func (m *values) verdict(_ *sequence, i int) verdict {
-	count := int64(*m.counts.at(i))
+func (m *values) verdict(s *sequence, i int) verdict {
+	count := int64(s.entries.at(i).count)
 	return test(m.bounds, true, func(v int64) int { return cmp.Compare(count, v) })
 }
 
