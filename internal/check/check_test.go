@@ -362,7 +362,8 @@ func TestBrokenRulesAreNamedOneByOne(t *testing.T) {
 	isolate(t)
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"good.yml":   "title: Good\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: StopLogging}\n  condition: s\nlevel: high\n",
+		"good.yml":   "title: Good\nname: good\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: StopLogging}\n  condition: s\nlevel: high\n",
+		"odd.yml":    "title: Odd\ncorrelation: {type: event_count, rules: good, timespan: 5m, condition: {gte: 2}}\n",
 		"broken.yml": "title: Broken\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: StopLogging}\n  condition: s and\nlevel: high\n",
 		"other.yml":  "title: Other\nlogsource: {product: windows}\ndetection:\n  s: {a: b}\n  condition: s\n",
 	} {
@@ -373,8 +374,9 @@ func TestBrokenRulesAreNamedOneByOne(t *testing.T) {
 	c := config(t)
 	c.Correlator.Rules = app.Rules{Paths: []string{dir}}
 	expect(t, run(t, c)["Rules"],
-		"✓ loaded: 1 rule and 0 correlations; 1 more are not for CloudTrail",
+		"✓ loaded: 1 rule and 1 correlation; 1 more are not for CloudTrail",
 		"✗ broken: "+filepath.Join(dir, "broken.yml")+":5:",
+		"! odd: "+filepath.Join(dir, "odd.yml")+":1: rule \"Odd\": rule \"good\" does not alert any more",
 	)
 
 	c.Correlator.Rules.Paths = []string{filepath.Join(dir, "nowhere")}

@@ -112,6 +112,19 @@ func (b *Book) Explain(record []byte, names []string) (*Answer, error) {
 		return nil, err
 	}
 	a := &Answer{record: record}
+	alerting := map[string]bool{}
+	for _, rule := range set.Rules() {
+		alerting[rule.Meta().ID] = rule.Alerts()
+	}
+	for _, c := range set.Correlations() {
+		alerting[c.Meta().ID] = true
+	}
+	if len(names) > 0 {
+		// Also what is disabled may be asked, and what others count.
+		o := b.Options
+		o.Disable = nil
+		set, _ = sigma.Compile(ruletest.Loud(b.Collection), o)
+	}
 	for _, rule := range set.Rules() {
 		m := rule.Meta()
 		if len(names) > 0 && !asked[m.ID] {
@@ -123,11 +136,14 @@ func (b *Book) Explain(record []byte, names []string) (*Answer, error) {
 			continue
 		}
 		v := verdict("rule", m)
-		v.Matches, v.Alerts, v.Reason, v.Tree = e.Matches, rule.Alerts(), e.Reason(), &e
+		v.Matches, v.Alerts, v.Reason, v.Tree = e.Matches, alerting[m.ID], e.Reason(), &e
 		a.Verdicts = append(a.Verdicts, v)
 	}
 	if len(names) > 0 {
-		a.Verdicts = append(a.Verdicts, b.counting(set, asked, record)...)
+		for _, v := range counting(set, asked, record) {
+			v.Alerts = alerting[v.ID]
+			a.Verdicts = append(a.Verdicts, v)
+		}
 	}
 	return a, nil
 }
@@ -137,17 +153,15 @@ func verdict(kind string, m *sigma.Meta) Verdict {
 }
 
 // counting says which of the correlations that are asked a record counts for.
-func (b *Book) counting(set *sigma.Set, asked map[string]bool, record []byte) []Verdict {
-	loud, _ := sigma.Compile(ruletest.Loud(b.Collection), b.Options)
-	candidates := loud.Candidates(gjson.GetBytes(record, "eventSource").String(), gjson.GetBytes(record, "eventName").String())
+func counting(set *sigma.Set, asked map[string]bool, record []byte) []Verdict {
+	candidates := set.Candidates(gjson.GetBytes(record, "eventSource").String(), gjson.GetBytes(record, "eventName").String())
 	matched := candidates.AppendMatches(nil, record)
 	var verdicts []Verdict
-	for _, c := range loud.Correlations() {
+	for _, c := range set.Correlations() {
 		if !asked[c.Meta().ID] {
 			continue
 		}
 		v := verdict("correlation", c.Meta())
-		v.Alerts = set.Correlation(v.ID) != nil
 		feeds := slices.ContainsFunc(matched, func(r *sigma.CompiledRule) bool { return slices.Contains(r.Feeds(), c) })
 		for _, hit := range c.Hits(nil, matched, record) {
 			for _, count := range hit.Counts {

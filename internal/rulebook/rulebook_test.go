@@ -176,3 +176,28 @@ func TestARuleMayBeAskedForByEachOfItsNames(t *testing.T) {
 		}
 	}
 }
+
+// What the configuration disables, and what only counts, can be asked all the
+// same.
+func TestADisabledRuleMayBeAskedFor(t *testing.T) {
+	dir := write(t, map[string]string{"a.yml": rule("a") + "---\ntitle: C\nname: c\ncorrelation: {type: event_count, rules: a, timespan: 1m, condition: {gte: 2}}\n" +
+		"---\ntitle: D\nname: d\ncorrelation: {type: event_count, rules: c, timespan: 2m, condition: {gte: 2}}\n---\n" + rule("b")})
+	config := shippedAnd(dir)
+	config.Rules.Shipped, config.Rules.Disable = false, []string{"b"}
+	book := open(t, rulebook.Source{Config: config})
+	for name, want := range map[string]string{
+		"a": "a true false", "b": "b false false", "c": "a true false, c true false", "d": "a true false, c true false, d true true",
+	} {
+		answer, err := book.Explain([]byte(`{"eventName": "a"}`), []string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, v := range answer.Verdicts {
+			got = append(got, fmt.Sprint(v.Rule, " ", v.Matches, " ", v.Alerts))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}

@@ -23,7 +23,7 @@ import (
 // from filling the memory.
 const (
 	maxRepeat = 10_000
-	maxEvents = 100_000 // of a case
+	maxEvents = 20_000 // of a case
 	maxErrors = 20
 	maxDepth  = 64
 	maxNodes  = 200_000 // aliases let a small file stand for many

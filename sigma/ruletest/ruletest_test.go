@@ -179,7 +179,7 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		{"both", "cases: [{name: a, events: [{file: a.json, record: {}}]}]", `1:35: an event has either a "record" or a "file"`},
 		{"a repeat of none", "cases: [{name: a, events: [{repeat: 0}]}]", `1:37: repeat: "0" is not a number of events from 1 to 10000`},
 		{"every without a repeat", "cases: [{name: a, events: [{every: 5s}]}]", `1:36: "every" is the time between the events of a "repeat", which is not there`},
-		{"too many", "cases: [{name: a, events: [" + strings.Repeat("{repeat: 10000}, ", 11) + "]}]", `1:27: these are 110000 events; write at most 100000 in a case`},
+		{"too many", "cases: [{name: a, events: [" + strings.Repeat("{repeat: 10000}, ", 11) + "]}]", `1:27: these are 110000 events; write at most 20000 in a case`},
 		{"a count of none", "cases: [{name: a, events: [{}], rings: [{rule: trail_stopped, count: 0}]}]", `1:70: count: "0" is not a number of events; what shall not ring is left out of the list`},
 		{"no rule", "cases: [{name: a, events: [{}], rings: [{count: 1}]}]", `1:41: there is no "rule" that shall ring; write its name, its id or its title`},
 		{"rings as a map", "cases: [{name: a, events: [{}], rings: {rule: trail_stopped}}]", `1:40: "rings" must be a list, as in [{rule: trail_stopped}], or [] for nothing`},
