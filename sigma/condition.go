@@ -31,7 +31,8 @@ type Of struct {
 	// Pattern as written: "them" or a name with '*'.
 	Pattern string
 	// Names are the detections that the pattern stands for, in the order of
-	// the rule; never empty.
+	// the rule; never empty. One that starts with '_' is among them only when
+	// the pattern starts with '_' too.
 	Names []string
 }
 
@@ -282,24 +283,27 @@ func (p *conditionParser) of(quantifier conditionToken) (Expr, error) {
 		return nil, &conditionError{t.offset, fmt.Sprintf(`"%s of" needs "them" or a name such as "selection*"`, quantifier.text)}
 	}
 	x.Pattern = t.text
+	pattern := t.text
 	if strings.EqualFold(t.text, "them") {
-		x.Pattern = "them"
-		for _, name := range p.names {
-			if !strings.HasPrefix(name, "_") {
-				x.Names = append(x.Names, name)
-			}
-		}
-	} else {
-		for _, name := range p.names {
-			if matchName(t.text, name) {
-				x.Names = append(x.Names, name)
-			}
+		x.Pattern, pattern = "them", "*"
+	}
+	hidden := false
+	for _, name := range p.names {
+		switch {
+		case !matchName(pattern, name):
+		case strings.HasPrefix(name, "_") && !strings.HasPrefix(pattern, "_"):
+			hidden = true // its author took it out, and can still put it in by its name
+		default:
+			x.Names = append(x.Names, name)
 		}
 	}
-	if len(x.Names) == 0 {
-		return nil, &conditionError{t.offset, fmt.Sprintf("%q stands for no detection%s", t.text, suggest(strings.Trim(t.text, "*"), p.names))}
+	switch {
+	case len(x.Names) > 0:
+		return x, nil
+	case hidden:
+		return nil, &conditionError{t.offset, fmt.Sprintf(`%q leaves out detections whose name starts with "_", and there is no other; write "_*" for them`, t.text)}
 	}
-	return x, nil
+	return nil, &conditionError{t.offset, fmt.Sprintf("%q stands for no detection%s", t.text, suggest(strings.Trim(t.text, "*"), p.names))}
 }
 
 // matchName matches a name with a pattern in which only '*' is special.

@@ -42,12 +42,14 @@ func TestOfStandsForNames(t *testing.T) {
 	names := []string{"sel", "sel_a", "sel_b", "filter", "_hidden"}
 	for _, tt := range []struct{ text, want string }{
 		{"1 of them", "sel sel_a sel_b filter"},
-		{"1 of *", "sel sel_a sel_b filter _hidden"},
+		{"1 of *", "sel sel_a sel_b filter"},
 		{"1 of sel*", "sel sel_a sel_b"},
-		{"1 of *_*", "sel_a sel_b _hidden"},
+		{"1 of *_*", "sel_a sel_b"},
+		{"all of *e*", "sel sel_a sel_b filter"},
 		{"1 of s*_b", "sel_b"},
 		{"1 of sel", "sel"},
 		{"all of _*", "_hidden"},
+		{"1 of _h*", "_hidden"},
 	} {
 		x, err := parseCondition(tt.text, names)
 		if err != nil || strings.Join(x.(Of).Names, " ") != tt.want {
@@ -57,7 +59,7 @@ func TestOfStandsForNames(t *testing.T) {
 }
 
 func TestConditionErrorsPointToTheirPlace(t *testing.T) {
-	names := []string{"sel", "filter"}
+	names := []string{"sel", "filter", "_hidden"}
 	for _, tt := range []struct {
 		text   string
 		offset int
@@ -78,6 +80,7 @@ func TestConditionErrorsPointToTheirPlace(t *testing.T) {
 		{"1 of", 4, `needs "them"`},
 		{"1 of (sel)", 5, `needs "them"`},
 		{"1 of nothing*", 5, "stands for no detection"},
+		{"1 of *idden", 5, `"*idden" leaves out detections whose name starts with "_"`},
 		{"sel and fliter", 8, `did you mean "filter"?`},
 		{"sel | near filter", 4, "write a correlation document"},
 		{strings.Repeat("(", 200) + "sel" + strings.Repeat(")", 200), 101, "nested more than 100 deep"},
