@@ -88,7 +88,8 @@ type Hit struct {
 //
 // A group value is a string as it is, without folding case; a number, true and
 // false as they are written. Where a path leads to several values, or to a list
-// or an object, the JSON text stands for it, as a list when there are several.
+// or an object, the compact JSON text stands for it, as a list when there are
+// several.
 //
 // A correlation over rules gives one hit, or, where aliases lead to several
 // groups, one for each. A chain gives one.
@@ -267,7 +268,7 @@ func groupValue(values []gjson.Result) (string, bool) {
 	case len(values) == 1 && values[0].Type == gjson.String:
 		return values[0].Str, true
 	case len(values) == 1:
-		return values[0].Raw, true
+		return compact(values[0].Raw), true
 	}
 	var list strings.Builder
 	null := true
@@ -277,11 +278,21 @@ func groupValue(values []gjson.Result) (string, bool) {
 		} else {
 			list.WriteByte('[')
 		}
-		list.WriteString(v.Raw)
+		list.WriteString(compact(v.Raw))
 		null = null && v.Type == gjson.Null
 	}
 	list.WriteByte(']')
 	return list.String(), !null
+}
+
+// compact returns JSON text without white space around its parts, so that what
+// wrote a record does not decide about its group. Text without any, as CloudTrail
+// writes it, costs nothing.
+func compact(raw string) string {
+	if raw == "" || raw[0] != '[' && raw[0] != '{' || !strings.ContainsAny(raw, " \t\n\r") {
+		return raw
+	}
+	return gjson.Get(raw, "@ugly").Raw
 }
 
 // readValues appends what the record contributes to a measure of values: none

@@ -80,7 +80,7 @@ func TestHitsOfACorrelationOverRules(t *testing.T) {
 		{"no value", "type: value_count, rules: [b], condition: {field: v, gte: 2}", `{"eventName": "a", "v": null}`, nil},
 		{"an object is no value", "type: value_count, rules: [b], condition: {field: v, gte: 2}", `{"eventName": "a", "v": {"a": 1}}`, nil},
 		{"a combination", "type: value_count, rules: [b], condition: {field: [v, w], gte: 2}", `{"eventName": "a", "v": "x", "w": [5, "y"]}`,
-			[]Hit{{Counts: []window.Count{{Inputs: 1, Values: hashes(`1:x8:[5, "y"]`)}}}}},
+			[]Hit{{Counts: []window.Count{{Inputs: 1, Values: hashes(`1:x7:[5,"y"]`)}}}}},
 		{"a combination that lacks a part", "type: value_count, rules: [b], condition: {field: [v, w], gte: 2}", `{"eventName": "a", "v": "x"}`, nil},
 		{"numbers", "type: value_sum, rules: [b], condition: {field: v, gte: 2}", `{"eventName": "a", "v": [1, "2.5", "-1e-3", "many", true, null, 1e99, 1]}`,
 			[]Hit{{Counts: []window.Count{{Inputs: 1, Values: []int64{1_000_000, 2_500_000, -1_000, 1_000_000}}}}}},
@@ -138,6 +138,29 @@ func TestHitsOfAChain(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestWhiteSpaceOfARecordDoesNotSplitGroups(t *testing.T) {
+	rules := small("a", "") + correlate("c", "type: event_count, rules: [a], group-by: [u], timespan: 5m, condition: {gte: 2}", "")
+	for _, tt := range []struct{ u, want string }{
+		{`["a","b"]`, `["a","b"]`},
+		{`["a", "b" ]`, `["a","b"]`},
+		{"{\n\t\"a b\": [1, 2.0],\r\n\t\"c\": \"d  e\"\n}", `{"a b":[1,2.0],"c":"d  e"}`},
+		{`"a  b"`, `a  b`},
+		{` 5 `, `5`},
+		{`[]`, `[]`},
+		{`[ ]`, `[]`},
+	} {
+		got := hits(t, rules, `{"eventName": "a", "u": `+tt.u+`}`)
+		if len(got) != 1 || got[0].Key[0] != tt.want {
+			t.Errorf("%s: %v, want %s", tt.u, got, tt.want)
+		}
+	}
+	rules = strings.Replace(rules, "[u]", "[u.v]", 1)
+	got := hits(t, rules, `{"eventName": "a", "u": [{"v": "x"}, {"v": [1, 2]}, {"v": {"w": 3}}]}`)
+	if want := `["x",[1,2],{"w":3}]`; len(got) != 1 || got[0].Key[0] != want {
+		t.Errorf("values of several elements: %v, want %s", got, want)
 	}
 }
 
