@@ -248,7 +248,12 @@ func TestLevelsAreOrderedAndSpelt(t *testing.T) {
 	if diff := cmp.Diff([]string{"informational", "low", "medium", "high", "critical"}, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := ParseLevel("High"); err == nil || err.Error() != `"High" is not a level; did you mean "high"?` {
+	for _, text := range []string{"high", "High", "HIGH"} {
+		if level, err := ParseLevel(text); level != High {
+			t.Errorf("%s: %v, %v", text, level, err)
+		}
+	}
+	if _, err := ParseLevel("Hihg"); err == nil || err.Error() != `"Hihg" is not a level; did you mean "high"?` {
 		t.Error(err)
 	}
 	if _, err := Level(0).MarshalText(); err == nil {

@@ -1,6 +1,9 @@
 package sigma
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Level is how urgent a rule's alert is. Levels are ordered: a higher one is
 // more urgent. The zero value is not a level; Load never leaves it in a rule.
@@ -34,11 +37,10 @@ func (l Level) String() string {
 	return levelNames[l]
 }
 
-// ParseLevel reads the name of a level. Names are lower case, as in the
-// specification; the error lists them.
+// ParseLevel reads the name of a level, in any case; the error lists the names.
 func ParseLevel(s string) (Level, error) {
 	for _, l := range Levels() {
-		if levelNames[l] == s {
+		if strings.EqualFold(levelNames[l], s) {
 			return l, nil
 		}
 	}
