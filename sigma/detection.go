@@ -213,6 +213,9 @@ func (d *document) parseValue(n *yaml.Node, item *Item, where string) (Value, bo
 		d.errorf(n, "%s: a value must be a string, a number, true, false or null, not %s%s", what, describe(n), hint)
 		return Value{}, false
 	}
+	if d.refuseMark(n, what) {
+		return Value{}, false
+	}
 	v := Value{Kind: String, Text: n.Value, Line: n.Line, Column: n.Column}
 	switch tag := n.ShortTag(); {
 	case tag == "!!null":

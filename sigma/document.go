@@ -134,10 +134,24 @@ func (d *document) text(n *yaml.Node, what string) string {
 		d.errorf(n, "%s must be a string, not %s", what, describe(n))
 		return ""
 	}
-	if n.ShortTag() == "!!null" {
+	if d.refuseMark(n, what) || n.ShortTag() == "!!null" {
 		return ""
 	}
 	return n.Value
+}
+
+// refuseMark reports whether YAML has taken the start of a scalar for a tag or
+// an anchor and left the rest, maybe nothing.
+func (d *document) refuseMark(n *yaml.Node, what string) bool {
+	switch {
+	case strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!"):
+		d.errorf(n, "%s: %s", what, quoteHint(strings.TrimSpace(n.Tag+" "+n.Value)))
+	case n.Anchor != "" && n.ShortTag() == "!!null" && n.Value == "":
+		d.errorf(n, "%s: %s", what, quoteHint("&"+n.Anchor))
+	default:
+		return false
+	}
+	return true
 }
 
 // texts returns a scalar or a list of scalars as strings, and where each is.

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -145,84 +145,12 @@ func parse(c *Collection, file string, data []byte) []error {
 			continue // an empty document, such as one after a last "---"
 		}
 		d := document{file: file, budget: maxDocumentNodes}
+		if d.refuseAction(root.Content[0]) {
+			return append(errs, d.errs...) // what follows is not whole by itself
+		}
 		d.parse(c, root.Content[0])
 		errs = append(errs, d.errs...)
 	}
-}
-
-// yamlError says what is wrong with a file that is not YAML. Package yaml
-// speaks of its own workings about mistakes that are easy to make.
-func yamlError(file string, data []byte, err error) error {
-	e := &Error{File: file}
-	e.Line, e.Msg = splitYAMLError(err)
-	at, tab := tabIndent(data)
-	switch {
-	case strings.Contains(e.Msg, "control characters") && looksUTF16(data):
-		e.Line, e.Msg = 0, "the file is UTF-16 without a byte order mark; save it as UTF-8"
-	case strings.Contains(e.Msg, "UTF-8"):
-		e.Msg = "the file is not UTF-8; save it as UTF-8"
-	case strings.Contains(e.Msg, "control characters"):
-		e.Line, e.Column = controlCharacter(data)
-		e.Msg = "a control character; remove it, or write it as an escape in double quotes"
-	case tab && (strings.Contains(e.Msg, "cannot start any token") || strings.Contains(e.Msg, "tab character")):
-		e.Line, e.Column, e.Msg = at.line, at.column, "a tab; indent with spaces"
-	case strings.Contains(e.Msg, "cannot start any token"):
-		e.Msg = "not YAML: a value that begins with @, ` or % must be in quotes"
-	case strings.Contains(e.Msg, "alphabetic or numeric"):
-		e.Msg = "not YAML: a value that begins with * or & must be in quotes"
-	case strings.Contains(e.Msg, "unknown anchor"):
-		e.Msg = "not YAML: a value that begins with * must be in quotes (" + e.Msg + ")"
-	case strings.Contains(e.Msg, "unknown escape"):
-		e.Msg = "not YAML: a backslash in double quotes is an escape; write the value in single quotes"
-	default:
-		e.Msg = "not YAML: " + e.Msg
-	}
-	return e
-}
-
-// tabIndent finds the first tab that indents a line, or that follows the dash
-// of a list.
-func tabIndent(data []byte) (position, bool) {
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t-"))]
-		if i := bytes.IndexByte(indent, '\t'); i >= 0 && len(bytes.TrimSpace(line)) > 0 {
-			return position{number, i + 1}, true
-		}
-	}
-	return position{}, false
-}
-
-// looksUTF16 reports whether every other byte at the start is zero.
-func looksUTF16(data []byte) bool {
-	return len(data) >= 4 && (data[0] == 0 && data[2] == 0 || data[1] == 0 && data[3] == 0)
-}
-
-func controlCharacter(data []byte) (line, column int) {
-	for text := range bytes.Lines(data) {
-		line++
-		for i, c := range text {
-			if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
-				return line, i + 1
-			}
-		}
-	}
-	return 0, 0
-}
-
-// splitYAMLError takes the line number out of an error of package yaml, which
-// has it in its text only.
-func splitYAMLError(err error) (line int, msg string) {
-	msg = strings.TrimPrefix(err.Error(), "yaml: ")
-	if after, ok := strings.CutPrefix(msg, "line "); ok {
-		if number, rest, ok := strings.Cut(after, ": "); ok {
-			if n, err := strconv.Atoi(number); err == nil {
-				return n, rest
-			}
-		}
-	}
-	return 0, msg
 }
 
 // parse reads a document into c, or leaves the reasons against it in d.errs.
@@ -246,10 +174,6 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 		return // tests beside the rules, for package ruletest
 	}
 	meta := Meta{File: d.file, Line: root.Line}
-	if n, ok := top["title"]; ok {
-		meta.Title = d.text(n, "title")
-	}
-	d.title = meta.Title
 	d.parseMeta(&meta, top, root)
 	metaErrs := len(d.errs)
 	var source LogSource
@@ -282,6 +206,22 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 	if len(d.errs) > 0 {
 		c.Broken = append(c.Broken, meta)
 	}
+}
+
+// refuseAction reports whether a document is a part of a collection as Sigma 1
+// had them, where one document was put into all that follow.
+func (d *document) refuseAction(root *yaml.Node) bool {
+	if root.Kind != yaml.MappingNode {
+		return false
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key, value := root.Content[i], root.Content[i+1]
+		if key.Value == "action" && slices.Contains([]string{"global", "repeat", "reset"}, value.Value) {
+			d.errorf(key, `"action: %s" is of Sigma 1, and this file is read no further; write title, logsource and detection into each rule, and an "id" of its own`, value.Value)
+			return true
+		}
+	}
+	return false
 }
 
 func (d *document) parseLogSource(n, root *yaml.Node, noun string) LogSource {

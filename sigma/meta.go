@@ -7,8 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parseMeta reads what rules and correlations have in common; the title has
-// been read before.
+// parseMeta reads what rules and correlations have in common.
 func (d *document) parseMeta(meta *Meta, top map[string]*yaml.Node, root *yaml.Node) {
 	read := func(key string) string {
 		n, ok := top[key]
@@ -25,7 +24,10 @@ func (d *document) parseMeta(meta *Meta, top map[string]*yaml.Node, root *yaml.N
 		texts, _ := d.texts(n, key)
 		return texts
 	}
-	if meta.Title == "" {
+	before := len(d.errs)
+	meta.Title = read("title")
+	d.title = meta.Title
+	if meta.Title == "" && len(d.errs) == before {
 		d.errorf(root, `the rule has no "title"`)
 	}
 	meta.ID = read("id")
