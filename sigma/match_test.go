@@ -81,6 +81,9 @@ func TestReadings(t *testing.T) {
 		{`list: nested`, true},
 		// null, absence, existence.
 		{`errorCode: null`, true},
+		{`readOnly: 0`, false},
+		{`managementEvent: '0'`, false},
+		{`readOnly|neq: 0`, true},
 		{`errorMessage: null`, true},
 		{`empty: null`, false},
 		{`requestParameters.nothing: null`, false},

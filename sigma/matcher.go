@@ -93,9 +93,13 @@ func (n *fieldRefNode) compare(r *reader, values, others []value) (holds, known 
 	}
 	t := &r.referred
 	t.kind, t.pattern = testPattern, pattern{cased: n.cased}
+	part := n.op != OpEqual // of which an empty text would be one of everything
 	budget := maxReferred
 	for i := range others {
 		if others[i].kind == valueText {
+			if part && others[i].text == "" {
+				continue
+			}
 			known = true
 			if budget--; budget < 0 {
 				break
@@ -108,7 +112,7 @@ func (n *fieldRefNode) compare(r *reader, values, others []value) (holds, known 
 		l := leaves{text: others[i].text}
 		for l.next() {
 			text := l.raw
-			if text == "null" {
+			if text == "null" || part && text == `""` {
 				continue
 			}
 			known = true
@@ -320,7 +324,7 @@ func (t *test) order(s string) bool {
 // scalar tests the text of a number, true or false.
 func (t *test) scalar(raw string) bool {
 	if t.kind == testPattern {
-		return t.pattern.matchNumber(raw)
+		return t.pattern.matchScalar(raw)
 	}
 	return t.text(raw)
 }

@@ -210,7 +210,12 @@ func TestModifiers(t *testing.T) {
 		{`longname|fieldref|contains: same`, true},
 		{`longname|startswith|fieldref: user`, true},
 		{`longname|fieldref|endswith: user`, false},
-		{`longname|fieldref|contains: blank`, true},
+		{`longname|fieldref|contains: blank`, false}, // there is nothing to look for
+		{`longname|fieldref|startswith: blank`, false},
+		{`longname|fieldref|contains|neq: blank`, false},
+		{`blank|fieldref|contains: user`, false},
+		{`blank|fieldref|contains|neq: user`, true},
+		{`user|fieldref: blank`, false},
 		{`user|fieldref: star`, false}, // what the record has is no pattern
 		{`star|fieldref: star`, true},
 		{`five|fieldref: fivetext`, true},

@@ -241,10 +241,10 @@ func (p *pattern) matchChunk(s string, chunk []rune) (int, bool) {
 	return i, true
 }
 
-// matchNumber compares with the text of a JSON number: as numbers when the
-// pattern is one, else as text.
-func (p *pattern) matchNumber(raw string) bool {
-	if !p.number {
+// matchScalar compares with the text of a JSON number, true or false: as
+// numbers when both are some, else as text.
+func (p *pattern) matchScalar(raw string) bool {
+	if !p.number || raw[0] == 't' || raw[0] == 'f' {
 		return p.match(raw)
 	}
 	return raw == p.literal || compareNumbers(parseNumber(raw), parseNumber(p.literal)) == 0

@@ -110,10 +110,14 @@ func TestNumbers(t *testing.T) {
 		{"five", "5", false},
 		{"true", "true", true},
 		{"TRUE", "true", true},
+		{"0", "0.0", true},
+		{"0", "true", false},
+		{"-0.0", "false", false},
+		{"1", "true", false},
 	} {
 		p := compilePattern(tokenize(tt.value), OpEqual, false)
-		if got := p.matchNumber(tt.raw); got != tt.want {
-			t.Errorf("%s on the number %s is %v", tt.value, tt.raw, got)
+		if got := p.matchScalar(tt.raw); got != tt.want {
+			t.Errorf("%s on %s is %v", tt.value, tt.raw, got)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func drawItems(t *rapid.T) string {
 
 func drawText(t *rapid.T) string {
 	if rapid.IntRange(0, 4).Draw(t, "typed") == 0 {
-		return rapid.SampledFrom([]string{"5", "true", "false", "5.5", "05", "0x5"}).Draw(t, "value")
+		return rapid.SampledFrom([]string{"5", "0", "-0.0", "true", "false", "5.5", "05", "0x5"}).Draw(t, "value")
 	}
 	return quote(rapid.SampledFrom(someTexts).Draw(t, "text"))
 }

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +119,9 @@ func referenceValue(item *Item, v Value, record map[string]any) bool {
 			referenceLeaves(f, &right)
 		}
 		left, right = withoutNull(left), withoutNull(right)
+		if item.Op != OpEqual {
+			right = slices.DeleteFunc(right, func(leaf any) bool { return leaf == "" })
+		}
 		if len(left) == 0 || len(right) == 0 {
 			return false
 		}
