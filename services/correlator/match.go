@@ -35,11 +35,18 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Outpu
 	if err := proto.Unmarshal(msg.Data, &b); err != nil {
 		return stage.Permanent(fmt.Errorf("not an event batch: %w", err))
 	}
-	m.metrics.records.Add(float64(len(b.GetStarts())))
 	candidates, any := m.candidates(&b)
-	if !any {
-		return nil
+	if any {
+		if err := m.matchRecords(ctx, &b, candidates, msg, out); err != nil {
+			return err
+		}
 	}
+	// Last, so that what is tried again is not counted twice.
+	m.metrics.records.Add(float64(len(b.GetStarts())))
+	return nil
+}
+
+func (m *matcher) matchRecords(ctx context.Context, b *trailbellv1.EventBatch, candidates []sigma.Candidates, msg stage.Message, out *stage.Output) error {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	data, err := s2.Decode(*buffer, b.GetRecords())
@@ -47,7 +54,7 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Outpu
 		return stage.Permanent(fmt.Errorf("event batch of %s/%s: %w", b.GetObject().GetBucket(), b.GetObject().GetKey(), err))
 	}
 	*buffer = data[:cap(data)]
-	w := &matches{batch: &b, id: msg.ID, sequence: msg.Sequence, partitions: m.partitions, byPartition: map[int]*part{}}
+	w := &matches{batch: b, id: msg.ID, sequence: msg.Sequence, partitions: m.partitions, byPartition: map[int]*part{}}
 	var hits []*sigma.CompiledRule
 	for i, start := range b.GetStarts() {
 		c := candidates[b.GetTypeIndex()[i]]
@@ -59,7 +66,7 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Outpu
 		for _, rule := range hits {
 			m.metrics.matches.WithLabelValues(label(rule.Meta())).Inc()
 			if rule.Alerts() {
-				if err := m.detect(ctx, rule, &b, i, record, out); err != nil {
+				if err := m.detect(ctx, rule, b, i, record, out); err != nil {
 					return err
 				}
 			}
