@@ -248,14 +248,15 @@ func (d *document) parseLogSource(n, root *yaml.Node, noun string) LogSource {
 
 // foreign says why records of CloudTrail are not what the rule is about; empty
 // when they are. What the rule leaves open admits them: a rule for product aws
-// without a service is for every log of AWS.
+// without a service is for every log of AWS. A category tells logs apart where
+// product and service do not.
 func (s LogSource) foreign() string {
 	switch {
 	case s.Product != "" && !strings.EqualFold(s.Product, "aws"):
 		return fmt.Sprintf("its logsource has product %q, not aws", s.Product)
 	case s.Service != "" && !strings.EqualFold(s.Service, "cloudtrail"):
 		return fmt.Sprintf("its logsource has service %q, not cloudtrail", s.Service)
-	case s.Category != "":
+	case s.Category != "" && (s.Product == "" || s.Service == ""):
 		return fmt.Sprintf("its logsource has category %q, and CloudTrail has none", s.Category)
 	}
 	return ""

@@ -245,6 +245,8 @@ func TestLogSourceDecides(t *testing.T) {
 		{"{product: aws, service: guardduty}", false},
 		{"{product: azure, service: activitylogs}", false},
 		{"{product: aws, category: firewall}", false},
+		{"{product: aws, service: cloudtrail, category: cloud}", true},
+		{"{service: cloudtrail, category: cloud}", false},
 		{"{category: process_creation}", false},
 	} {
 		c, errs := Parse("r.yml", []byte("title: T\nlogsource: "+tt.source+"\ndetection: {sel: {a: b}, condition: sel}\n"))
