@@ -19,7 +19,7 @@ func correlate(name, body, rest string) string {
 
 // over counts events, without a group.
 func over(name, rules, rest string) string {
-	return correlate(name, "type: event_count, timespan: 5m, condition: {gte: 3}, rules: ["+rules+"]", rest)
+	return correlate(name, "type: event_count, timespan: 5m, condition: {gte: 3}, rules: ["+rules+"], group-by: []", rest)
 }
 
 func TestWhatRingsInAChain(t *testing.T) {

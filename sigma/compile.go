@@ -69,6 +69,9 @@ func (r *CompiledRule) Meta() *Meta { return &r.meta }
 // them says "generate: true".
 func (r *CompiledRule) Alerts() bool { return r.alerts }
 
+// runs reports whether anything comes of a match.
+func (r *CompiledRule) runs() bool { return r.alerts || len(r.feeds) > 0 }
+
 // Feeds returns the correlations that alert and need the rule's matches,
 // directly or through the correlations that they count. It must not be
 // changed.
@@ -176,6 +179,9 @@ type entry struct {
 	source  *Rule
 	filters []compiledFilter
 	rule    *CompiledRule
+
+	// Of a filter; nil when it cannot work.
+	filter *Filter
 
 	// Of a correlation; link is set when state is linked.
 	correlation *Correlation
@@ -374,7 +380,7 @@ func (k *compiler) finish() {
 			continue
 		}
 		e.rule.alerts = !e.disabled && !e.muted()
-		if !e.rule.alerts && len(e.rule.feeds) == 0 {
+		if !e.rule.runs() {
 			continue
 		}
 		e.rule.order = len(s.rules)

@@ -48,14 +48,18 @@ type Correlation struct {
 	// Generate lets the rules alert by themselves too.
 	Generate bool
 
-	ruleAt     []position // of each entry of Rules
-	timespanAt position
+	// Where each entry of Rules, GroupBy and Fields is.
+	ruleAt, groupByAt, fieldAt []position
+
+	at, timespanAt position
 	// conditionAt is where the condition is, or the correlation.
 	conditionAt position
 	// all says that the condition is the default of a temporal type.
 	all bool
 	// mutes says that the file has "generate: false" in so many words.
 	mutes bool
+	// ungrouped says that the file has no "group-by", not even an empty one.
+	ungrouped bool
 }
 
 // Alias is a name for what is another field in the records of each rule.
@@ -65,9 +69,10 @@ type Alias struct {
 	// here the name of the alias is the field.
 	Fields map[string]string
 
-	at      position
-	rules   []string // the keys of Fields in the order of the file
-	rulesAt []position
+	at    position
+	rules []string // the keys of Fields in the order of the file
+	// Where each of them, and its field, is.
+	rulesAt, fieldsAt []position
 }
 
 // correlationType is what sets a type apart.
@@ -124,7 +129,7 @@ func (d *document) parseCorrelation(meta Meta, top map[string]*yaml.Node) *Corre
 		case "rules":
 			c.Rules, c.ruleAt = d.texts(m.value, "correlation.rules")
 		case "group-by":
-			c.GroupBy = d.parseFields(m.value, "correlation.group-by", "field")
+			c.GroupBy, c.groupByAt = d.parseFields(m.value, "correlation.group-by")
 		case "timespan":
 			text := d.text(m.value, "correlation.timespan")
 			span, err := parseTimespan(text)
@@ -153,7 +158,9 @@ func (d *document) parseCorrelation(meta Meta, top map[string]*yaml.Node) *Corre
 	if has["timespan"] == nil {
 		d.errorf(n, `correlation: there is no "timespan"; write one such as "timespan: 5m"`)
 	}
-	c.conditionAt = position{n.Line, n.Column}
+	c.ungrouped = has["group-by"] == nil
+	c.at = position{n.Line, n.Column}
+	c.conditionAt = c.at
 	condition := has["condition"]
 	if condition != nil {
 		c.conditionAt = position{condition.Line, condition.Column}
@@ -200,15 +207,15 @@ func (d *document) parseGenerate(c *Correlation, n *yaml.Node, what string) {
 }
 
 // parseFields reads field paths; each must be there once.
-func (d *document) parseFields(n *yaml.Node, where, noun string) []string {
+func (d *document) parseFields(n *yaml.Node, where string) ([]string, []position) {
 	fields, at := d.texts(n, where)
 	for i, field := range fields {
 		d.checkField(at[i], where, field)
 		if slices.Contains(fields[:i], field) {
-			d.errorAt(at[i], "%s: %s %q is there twice", where, noun, field)
+			d.errorAt(at[i], "%s: field %q is there twice", where, field)
 		}
 	}
-	return fields
+	return fields, at
 }
 
 func (d *document) checkField(at position, where, field string) {
@@ -239,6 +246,7 @@ func (d *document) parseAliases(n *yaml.Node) []Alias {
 			a.Fields[f.key.Value] = field
 			a.rules = append(a.rules, f.key.Value)
 			a.rulesAt = append(a.rulesAt, position{f.key.Line, f.key.Column})
+			a.fieldsAt = append(a.fieldsAt, position{f.value.Line, f.value.Column})
 		}
 		if len(m.value.Content) == 0 {
 			d.errorf(m.value, `%s is empty; write the field of each rule, as in {login_failure: userIdentity.userName}`, where)

@@ -216,7 +216,7 @@ func (d *document) parseValue(n *yaml.Node, item *Item, where string) (Value, bo
 	if d.refuseMark(n, what) {
 		return Value{}, false
 	}
-	v := Value{Kind: String, Text: n.Value, Line: n.Line, Column: n.Column}
+	v := Value{Kind: String, Text: n.Value, Line: n.Line, Column: n.Column, Quote: quoteOf(n)}
 	switch tag := n.ShortTag(); {
 	case tag == "!!null":
 		v.Kind, v.Text = Null, ""
@@ -240,6 +240,20 @@ func (d *document) parseValue(n *yaml.Node, item *Item, where string) (Value, bo
 	}
 	d.budget -= len(tests) - 1
 	return v, true
+}
+
+func quoteOf(n *yaml.Node) byte {
+	switch {
+	case n.Style&yaml.SingleQuotedStyle != 0:
+		return '\''
+	case n.Style&yaml.DoubleQuotedStyle != 0:
+		return '"'
+	case n.Style&yaml.LiteralStyle != 0:
+		return '|'
+	case n.Style&yaml.FoldedStyle != 0:
+		return '>'
+	}
+	return 0
 }
 
 // refuse says what is wrong with the kind of a value, and what to write

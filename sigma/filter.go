@@ -121,15 +121,10 @@ func (k *compiler) filter(e *entry, f *Filter) {
 	}
 	compiled := compiledFilter{f, condition}
 	if f.Any {
-		found := false
 		for _, r := range k.order {
 			if r.kind == entryRule && f.LogSource.contains(r.source.LogSource) {
 				r.filters = append(r.filters, compiled)
-				found = true
 			}
-		}
-		if !found {
-			k.warnAt(e.meta, position{}, "filter: there is no rule whose logsource has %s", f.LogSource)
 		}
 	}
 	elsewhere := 0
@@ -160,21 +155,5 @@ func (k *compiler) filter(e *entry, f *Filter) {
 		k.set.skipped = append(k.set.skipped, Skipped{Meta: *e.meta, Reason: fmt.Sprintf("it is for rule %q, which is not for CloudTrail", f.Rules[0])})
 		return
 	}
-	if !absentHolds(f.Condition) {
-		k.warnAt(e.meta, f.conditionAt, `filter.condition: %q is not a negation: rules ring only where it holds; for an exception write "not (%s)"`, f.Condition, f.Condition)
-	}
-}
-
-// absentHolds reports whether a condition holds for a record in which none of
-// its detections is found. It does for an exception.
-func absentHolds(x Expr) bool {
-	switch x := x.(type) {
-	case And:
-		return !slices.ContainsFunc(x, func(y Expr) bool { return !absentHolds(y) })
-	case Or:
-		return slices.ContainsFunc(x, absentHolds)
-	case Not:
-		return !absentHolds(x.X)
-	}
-	return false
+	e.filter = f
 }

@@ -148,7 +148,10 @@ type Value struct {
 	Kind Kind
 	// Text is the value's text; "true" or "false" for a Bool, a decimal number
 	// for a Number, wildcards and escapes as written for a String.
-	Text         string
+	Text string
+	// Quote is the quotation mark around the value in the file, ' or ", or the
+	// sign of a block, | or >; 0 is none.
+	Quote        byte
 	Line, Column int
 }
 

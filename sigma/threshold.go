@@ -103,6 +103,17 @@ func (t Threshold) startsHigh() bool {
 	return t.holds(1) && slices.ContainsFunc(t, upper)
 }
 
+// holdsAlways reports whether every count that a window can reach satisfies t.
+func (t Threshold) holdsAlways() bool {
+	for _, b := range t {
+		lower := b.Op == "gt" || b.Op == "gte" || b.Op == "neq" && b.Value < 1
+		if !lower || !b.holds(1) {
+			return false
+		}
+	}
+	return len(t) > 0
+}
+
 // bounds returns t for the window engine, in the unit of the measure.
 func (t Threshold) bounds(numbers bool) []window.Bound {
 	ops := map[string]window.Op{"gt": window.GT, "gte": window.GTE, "lt": window.LT, "lte": window.LTE, "eq": window.EQ, "neq": window.NEQ}
@@ -130,7 +141,7 @@ func (d *document) parseThreshold(n *yaml.Node, c *Correlation) {
 				d.errorf(m.key, `correlation.condition: "field" is for value_count and its kin; %s counts %s`, c.Type, t.counts)
 				continue
 			}
-			c.Fields = d.parseFields(m.value, "correlation.condition.field", "field")
+			c.Fields, c.fieldAt = d.parseFields(m.value, "correlation.condition.field")
 		case key == "percentile":
 			percentile = m.key
 			if c.Type != "value_percentile" {
