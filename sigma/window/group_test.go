@@ -1,6 +1,7 @@
 package window_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -312,6 +313,16 @@ func TestForget(t *testing.T) {
 			t.Errorf("episodes %+v, want one that holds at all three events", got)
 		}
 	})
+	t.Run("what must be absent may be forgotten elsewhere", func(t *testing.T) {
+		g := window.New(10*second, window.Condition{Measure: window.OrderedRules, Terms: []window.Term{{Need: []int{0}, Absent: 4}}})
+		standing := func(e window.Event, s int64, inputs uint64) window.Event { e.Inputs = inputs; return stored(e, s) }
+		deliver(g, standing(at(0, "unwanted"), 50, 4), standing(at(100, "b"), 100, 1))
+		g.Forget(100 * second)
+		deliver(g, standing(at(99, "a"), 100, 1))
+		if got := episodes(g); len(got) != 1 || len(got[0].Holding) != 2 {
+			t.Errorf("episodes %+v, want one that holds at both events", got)
+		}
+	})
 	t.Run("a rule that is forgotten is not missed", func(t *testing.T) {
 		for _, m := range []window.Measure{window.Rules, window.OrderedRules} {
 			g := window.New(10*second, window.Condition{Measure: m, Terms: []window.Term{{Need: []int{0, 1}, Absent: 4}}})
@@ -328,27 +339,106 @@ func TestForget(t *testing.T) {
 			}
 		}
 	})
-	for name, tt := range map[string]struct {
-		forgotten int64
-		want      int // episodes at the last event
+}
+
+// The window of the last event has lost an event or two, and gets others late.
+func TestVerdictsOnWhatIsLeft(t *testing.T) {
+	bounds := func(m window.Measure, b ...window.Bound) window.Condition {
+		return window.Condition{Measure: m, Bounds: b}
+	}
+	rules := func(terms ...window.Term) window.Condition {
+		return window.Condition{Measure: window.Rules, Terms: terms}
+	}
+	plain := window.Event{}
+	inputs := func(mask uint64) window.Event { return window.Event{Inputs: mask} }
+	value := func(v int64) window.Event { return window.Event{Values: []int64{v}} }
+	tests := []struct {
+		name      string
+		condition window.Condition
+		forgotten []window.Event
+		last      window.Event
+		late      []window.Event
+		was, is   bool
 	}{
-		"what is left of a sum says that it is not less":         {1, 0},
-		"but not if there have been numbers below zero among it": {-100, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := window.New(10*second, window.Condition{Measure: window.Sum, Bounds: []window.Bound{{Op: window.LT, Value: 5}}})
-			valued := func(e window.Event, s, v int64) window.Event { e.Values = []int64{v}; return stored(e, s) }
-			deliver(g, valued(at(0, "forgotten"), 50, tt.forgotten), valued(at(9, "last"), 100, 3))
-			g.Forget(100 * second)
-			deliver(g, valued(at(-1, "too early"), 100, 10), valued(at(2, "late"), 100, 10))
-			got := 0
-			for _, e := range episodes(g) {
-				if e.Holding[len(e.Holding)-1] == "last" {
-					got++
+		{
+			"four and more are enough", bounds(window.Events, window.Bound{Op: window.GT, Value: 3}),
+			[]window.Event{plain}, plain, []window.Event{plain, plain, plain}, false, true,
+		},
+		{
+			"three were too many for two, and four are still", bounds(window.Events, window.Bound{Op: window.EQ, Value: 2}),
+			[]window.Event{plain, plain}, plain, []window.Event{plain}, false, false,
+		},
+		{
+			"two are three if one is forgotten", bounds(window.Events, window.Bound{Op: window.EQ, Value: 2}),
+			[]window.Event{plain}, plain, nil, true, true,
+		},
+		{
+			"three are not two", bounds(window.Events, window.Bound{Op: window.EQ, Value: 2}),
+			[]window.Event{plain}, plain, []window.Event{plain, plain}, true, false,
+		},
+		{
+			"two that were three may still be three", bounds(window.Events, window.Bound{Op: window.NEQ, Value: 3}),
+			[]window.Event{plain, plain}, plain, []window.Event{plain}, false, false,
+		},
+		{
+			"four are not three", bounds(window.Events, window.Bound{Op: window.NEQ, Value: 3}),
+			[]window.Event{plain, plain}, plain, []window.Event{plain, plain, plain}, false, true,
+		},
+		{
+			"one bound that is broken is enough", bounds(window.Events, window.Bound{Op: window.LT, Value: 3}, window.Bound{Op: window.NEQ, Value: 9}),
+			[]window.Event{plain}, plain, []window.Event{plain, plain}, true, false,
+		},
+		{
+			"one term that holds is enough", rules(window.Term{Need: []int{0}}, window.Term{Need: []int{1}}),
+			[]window.Event{inputs(4)}, inputs(4), []window.Event{inputs(1)}, false, true,
+		},
+		{
+			"what must be absent is not absent because it is forgotten", rules(window.Term{Need: []int{0}, Absent: 4}),
+			[]window.Event{inputs(4)}, inputs(1), []window.Event{inputs(1)}, false, false,
+		},
+		{
+			"what is needed is not missing because it is forgotten", rules(window.Term{Need: []int{0, 1}, Absent: 4}),
+			[]window.Event{inputs(1)}, inputs(2), []window.Event{inputs(2)}, true, true,
+		},
+		{
+			"what is left of a sum says that it is not less", bounds(window.Sum, window.Bound{Op: window.LT, Value: 5}),
+			[]window.Event{value(1)}, value(3), []window.Event{value(10)}, true, false,
+		},
+		{
+			"but not if there have been numbers below zero", bounds(window.Sum, window.Bound{Op: window.LT, Value: 5}),
+			[]window.Event{value(-100)}, value(3), []window.Event{value(10)}, true, true,
+		},
+		{
+			"an average that is great enough now is", bounds(window.Average, window.Bound{Op: window.GT, Value: 5}),
+			[]window.Event{value(0)}, value(7), []window.Event{value(7)}, false, true,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := window.New(10*second, tt.condition)
+			holds := func() (last bool) {
+				for e := range g.Episodes() {
+					last = e.Last().ID == "last"
 				}
+				return last
 			}
-			if got != tt.want {
-				t.Errorf("the condition holds at the last event %d times, want %d: %+v", got, tt.want, episodes(g))
+			give := func(id string, time, stored int64, e window.Event) {
+				e.ID, e.Time, e.Stored = id, time*second, stored
+				deliver(g, e)
+			}
+			for i, e := range tt.forgotten {
+				give(fmt.Sprint("forgotten ", i), 1, 50, e)
+			}
+			give("last", 10, 100, tt.last)
+			if holds() != tt.was {
+				t.Errorf("before: %v, want %v", holds(), tt.was)
+			}
+			g.Forget(100)
+			for i, e := range tt.late {
+				give(fmt.Sprint("late ", i), int64(i+3), 100, e)
+			}
+			if holds() != tt.is {
+				t.Errorf("after: %v, want %v", holds(), tt.is)
 			}
 		})
 	}

@@ -35,6 +35,7 @@ func TestMeasures(t *testing.T) {
 		{"three values", bounds(window.Values, window.GTE, 3), []window.Event{values(0, 1), values(5, 2, 2), values(10, 1), values(10, 3)}, []string{"3"}},
 		{"a value counts again when it was out of the window", bounds(window.Values, window.EQ, 2), []window.Event{values(0, 1), values(5, 2), values(11, 2), values(12, 1)}, []string{"1", "3"}},
 		{"one event may have all the values", bounds(window.Values, window.GTE, 3), []window.Event{values(0, 3, 1, 2)}, []string{"0"}},
+		{"a window that differs less from the next one than from the last", bounds(window.Values, window.EQ, 2), []window.Event{values(11, 7), values(11, 9), values(5, 5), values(5, 5), values(5, 5), values(0, 1), values(0, 2), values(0, 3), values(0, 4)}, []string{"6", "0"}},
 		{"hashes at both ends", bounds(window.Values, window.GTE, 2), []window.Event{values(0, math.MinInt64, math.MaxInt64)}, []string{"0"}},
 
 		{"two rules in any order", bounds(window.Rules, window.GTE, 2), []window.Event{inputs(0, 1), inputs(10, 0), inputs(21, 1)}, []string{"1"}},
