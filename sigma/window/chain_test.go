@@ -154,6 +154,69 @@ func TestChainTakesBackWhatItTookBack(t *testing.T) {
 	}
 }
 
+// rooted returns the identities that count at the only root.
+func rooted(t *testing.T, c *window.Chain) (counting []string) {
+	t.Helper()
+	if err := c.Consistent(); err != nil {
+		t.Error(err)
+	}
+	for r := range c.Roots() {
+		counting = append(counting, ids(r.Events())...)
+	}
+	return counting
+}
+
+func TestWhatLeavesALevelLeavesTheNext(t *testing.T) {
+	c := window.NewChain([]window.Level{
+		{Timespan: 10 * second},
+		{Timespan: 10 * second, Outer: []window.Input{{Level: 0}}},
+		{Timespan: 10 * second, Condition: window.Condition{Bounds: []window.Bound{{Op: window.EQ, Value: 2}}}, Outer: []window.Input{{Level: 1}}},
+	})
+	counts := []window.Count{{Level: 2}, {Level: 1}, {Level: 0}}
+	feed(c, at(0, "a"), counts)
+	feed(c, at(2, "c"), counts)
+	if got := rooted(t, c); !slices.Equal(got, []string{"c"}) {
+		t.Fatalf("%q count, want the second", got)
+	}
+	feed(c, at(1, "b"), counts)
+	if got := rooted(t, c); !slices.Equal(got, []string{"b"}) {
+		t.Fatalf("%q count, want the second", got)
+	}
+}
+
+// What counts late for a level takes the verdict of its neighbours there, and
+// that is carried outwards as well.
+func TestWhatForgettingDecidesIsCarriedOutwards(t *testing.T) {
+	c := window.NewChain([]window.Level{
+		{Timespan: 10 * second},
+		{
+			Timespan:  20 * second,
+			Condition: window.Condition{Measure: window.Average, Bounds: []window.Bound{{Op: window.GT, Value: 5}}},
+			Outer:     []window.Input{{Level: 0}},
+		},
+		{
+			Timespan:  10 * second,
+			Condition: window.Condition{Bounds: []window.Bound{{Op: window.EQ, Value: 2}}},
+			Outer:     []window.Input{{Level: 1, Bit: 1}},
+		},
+	})
+	stored := func(e window.Event, s int64) window.Event { e.Stored = s; return e }
+	high := []window.Count{{Level: 1, Inputs: 1, Values: []int64{10}}, {Level: 0}}
+	low := []window.Count{{Level: 2}, {Level: 1, Inputs: 2, Values: []int64{-100}}, {Level: 0}}
+	feed(c, stored(at(0, "before"), 100), high)
+	feed(c, stored(at(5, "forgotten"), 50), high)
+	feed(c, stored(at(10, "after"), 100), high)
+	c.Forget(100)
+	feed(c, stored(at(7, "late"), 100), low) // the only one at level 2
+	if got := rooted(t, c); !slices.Equal(got, []string{"before", "after"}) {
+		t.Fatalf("%q count", got)
+	}
+	feed(c, stored(at(6, "later"), 100), []window.Count{{Level: 2}})
+	if got := rooted(t, c); !slices.Equal(got, []string{"before", "late", "after"}) {
+		t.Fatalf("%q count", got)
+	}
+}
+
 func TestAChainThatFeedsItselfIsRefused(t *testing.T) {
 	defer func() {
 		if recover() == nil {

@@ -313,6 +313,16 @@ func TestForget(t *testing.T) {
 			t.Errorf("episodes %+v, want one that holds at all three events", got)
 		}
 	})
+	t.Run("a window that lost nothing is judged by what it has", func(t *testing.T) {
+		g := window.New(10*second, window.Condition{Measure: window.Average, Bounds: []window.Bound{{Op: window.LT, Value: 5}}})
+		valued := func(e window.Event, s, v int64) window.Event { e.Values = []int64{v}; return stored(e, s) }
+		deliver(g, valued(at(0, "forgotten"), 50, 1), valued(at(50, "a"), 100, 1))
+		g.Forget(100 * second)
+		deliver(g, valued(at(49, "late"), 100, 100))
+		if got := episodes(g); got != nil {
+			t.Errorf("episodes %+v of an average of 50.5", got)
+		}
+	})
 	t.Run("what must be absent may be forgotten elsewhere", func(t *testing.T) {
 		g := window.New(10*second, window.Condition{Measure: window.OrderedRules, Terms: []window.Term{{Need: []int{0}, Absent: 4}}})
 		standing := func(e window.Event, s int64, inputs uint64) window.Event { e.Inputs = inputs; return stored(e, s) }
