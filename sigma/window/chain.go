@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -16,7 +17,8 @@ type Chain struct {
 	order  []int // every level before those that it feeds
 	facts  map[string]*fact
 	newest uint64
-	// oldest is a lower bound of the facts' Stored.
+	// oldest is a lower bound of the facts' Stored, so that a call of Forget
+	// that has nothing to do costs nothing.
 	oldest int64
 
 	key []byte // of a group; there to be used again
@@ -81,7 +83,7 @@ type place struct {
 // through others, or if a condition is such that [New] panics. The levels must
 // not be changed.
 func NewChain(levels []Level) *Chain {
-	c := &Chain{levels: make([]chainLevel, len(levels)), facts: map[string]*fact{}}
+	c := &Chain{levels: make([]chainLevel, len(levels)), facts: map[string]*fact{}, oldest: math.MaxInt64}
 	for i, l := range levels {
 		c.levels[i].Level = l
 		c.levels[i].groups = map[string]*node{}
@@ -124,9 +126,6 @@ func (c *Chain) Len() int { return len(c.facts) }
 // Newest returns the highest Seq that the chain was ever given.
 func (c *Chain) Newest() uint64 { return c.newest }
 
-// Oldest returns a time before which no remembered event was stored.
-func (c *Chain) Oldest() int64 { return c.oldest }
-
 // Roots returns the groups of the outermost level, ordered by their values,
 // that have events, or events that are gone. A root stays the same as long as
 // an event is remembered that counts for it, or might.
@@ -159,9 +158,7 @@ func (c *Chain) Insert(e Event, counts []Count) []*Root {
 	}
 	f := c.facts[e.ID]
 	if f == nil {
-		if len(c.facts) == 0 || e.Stored < c.oldest {
-			c.oldest = e.Stored
-		}
+		c.oldest = min(c.oldest, e.Stored)
 		f = &fact{Event: e}
 		f.Inputs, f.Values = 0, nil
 		c.facts[e.ID] = f
@@ -339,7 +336,7 @@ func (c *Chain) tell(l int, n *node) {
 // in milliseconds since the Unix epoch. As in [Group.Forget], no verdict is
 // revised by it at any level, so that what counts goes on counting.
 func (c *Chain) Forget(cutoff int64) {
-	if cutoff <= c.oldest || len(c.facts) == 0 {
+	if cutoff <= c.oldest {
 		return
 	}
 	for i := range c.levels {
@@ -347,13 +344,10 @@ func (c *Chain) Forget(cutoff int64) {
 			n.Group.Forget(cutoff)
 		}
 	}
-	oldest := int64(0)
-	first := true
+	c.oldest = math.MaxInt64
 	maps.DeleteFunc(c.facts, func(_ string, f *fact) bool {
 		if f.Stored >= cutoff {
-			if first || f.Stored < oldest {
-				first, oldest = false, f.Stored
-			}
+			c.oldest = min(c.oldest, f.Stored)
 			return false
 		}
 		for _, p := range f.places {
@@ -363,5 +357,4 @@ func (c *Chain) Forget(cutoff int64) {
 		}
 		return true
 	})
-	c.oldest = oldest
 }

@@ -342,6 +342,11 @@ func TestChainsForgetAlike(t *testing.T) {
 			wantEvents, wantGone, wantRuns := map[string][]window.Event{}, map[string][]window.Event{}, map[string][][]string{}
 			for r := range c.Roots() {
 				key := strings.Join(r.Values, "|")
+				for _, e := range slices.AppendSeq(slices.Collect(r.Events()), r.Gone()) {
+					if e.Stored < r.Oldest() {
+						t.Fatalf("%q was stored at %d, before the oldest of its root, %d", e.ID, e.Stored, r.Oldest())
+					}
+				}
 				wantEvents[key] = slices.DeleteFunc(slices.Collect(r.Events()), forgotten)
 				wantGone[key] = slices.DeleteFunc(slices.Collect(r.Gone()), forgotten)
 				for e := range r.Episodes() {

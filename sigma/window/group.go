@@ -3,6 +3,7 @@ package window
 import (
 	"hash/maphash"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -33,8 +34,8 @@ type Group struct {
 	dirty bool
 	// forgotten is the latest time of an event that was forgotten, or none.
 	forgotten int64
-	// oldest is a lower bound of the entries' stored, so that a call of Forget
-	// that has nothing to do costs nothing.
+	// oldest is a lower bound of stored, of the entries and of what is gone, so
+	// that a call of Forget that has nothing to do costs nothing.
 	oldest int64
 	link   *link // to its chain; nil if there is none
 }
@@ -44,7 +45,7 @@ type Group struct {
 // ends there. Its slices must not be changed. New panics if the condition has
 // an operator or a measure that does not exist.
 func New(timespan int64, c Condition) *Group {
-	return &Group{sequence: sequence{timespan: timespan}, counts: c.Measure, measure: newMeasure(&c), forgotten: none}
+	return &Group{sequence: sequence{timespan: timespan}, counts: c.Measure, measure: newMeasure(&c), forgotten: none, oldest: math.MaxInt64}
 }
 
 // Len returns the number of events that the group remembers.
@@ -55,8 +56,8 @@ func (g *Group) Len() int { return g.len() }
 // not itself count for the group may make others count.
 func (g *Group) Newest() uint64 { return g.newest }
 
-// Oldest returns a time before which no remembered event was stored: a call of
-// Forget with at most this time does nothing.
+// Oldest returns a time before which no remembered event was stored, nor one
+// that is gone: a call of Forget with at most this time does nothing.
 func (g *Group) Oldest() int64 { return g.oldest }
 
 // Dirty reports whether an insertion since the last call of Settle may have
@@ -149,9 +150,7 @@ func (g *Group) insert(i int, e Event) {
 			n.holds, n.lost = p.holds, true
 		}
 	}
-	if g.len() == 0 || e.Stored < g.oldest {
-		g.oldest = e.Stored
-	}
+	g.oldest = min(g.oldest, e.Stored)
 	g.entries.insert(i, n)
 	g.remember(e.ID)
 	g.measure.insert(&g.sequence, i, e)
@@ -223,8 +222,7 @@ func (g *Group) judge(j int) {
 // has something to drop, and nothing otherwise: advance cutoff in steps of the
 // log's time, such as whole minutes, which is as deterministic as the log.
 func (g *Group) Forget(cutoff int64) {
-	g.link.forget(cutoff)
-	if cutoff <= g.oldest || g.len() == 0 {
+	if cutoff <= g.oldest {
 		return
 	}
 	var (
@@ -232,7 +230,7 @@ func (g *Group) Forget(cutoff int64) {
 		kept    int
 		last    *entry // of those that stay
 		dropped *entry // the last one
-		oldest  int64
+		oldest  = g.link.forget(cutoff)
 	)
 	for i := range keep {
 		n := g.entries.at(i)
@@ -254,9 +252,7 @@ func (g *Group) Forget(cutoff int64) {
 		if dropped != nil && n.time-dropped.time <= g.timespan {
 			n.lost = true
 		}
-		if last == nil || n.stored < oldest {
-			oldest = n.stored
-		}
+		oldest = min(oldest, n.stored)
 		keep[i], last = true, n
 		kept++
 	}

@@ -3,6 +3,7 @@ package window
 import (
 	"iter"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -22,10 +23,21 @@ func (l *link) flipped(id string) {
 	}
 }
 
-func (l *link) forget(cutoff int64) {
-	if l != nil {
-		maps.DeleteFunc(l.gone, func(_ string, e Event) bool { return e.Stored < cutoff })
+// forget drops what is gone and was stored before cutoff, and returns when the
+// oldest of the rest was.
+func (l *link) forget(cutoff int64) int64 {
+	oldest := int64(math.MaxInt64)
+	if l == nil {
+		return oldest
 	}
+	maps.DeleteFunc(l.gone, func(_ string, e Event) bool {
+		if e.Stored < cutoff {
+			return true
+		}
+		oldest = min(oldest, e.Stored)
+		return false
+	})
+	return oldest
 }
 
 // renew makes an event that is gone as young as its last arrival, and reports
