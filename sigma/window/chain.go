@@ -24,6 +24,39 @@ type Chain struct {
 	key []byte // of a group; there to be used again
 }
 
+// Level is one correlation of a chain.
+type Level struct {
+	// Timespan is the length of the closed window in milliseconds.
+	Timespan  int64
+	Condition Condition
+	// Outer is where an event at which this level holds counts as well. Empty
+	// for the root.
+	Outer []Input
+}
+
+// Input is one bit of the inputs of a level.
+type Input struct {
+	// Level is the index of the level in its chain.
+	Level int
+	// Bit is 0 to 63.
+	Bit uint
+}
+
+// Count is how an event counts for one level of a chain.
+type Count struct {
+	// Level is the index of the level in its chain; 0 is the root.
+	Level int
+	// Group are the values of the level's group-by fields.
+	Group []string
+	// Inputs says which inputs of the level the event stands for. The bits of
+	// inputs that are levels themselves count only while that level holds at
+	// the event.
+	Inputs uint64
+	// Values are hashes for the measure Values, millionths for Sum, Average
+	// and Percentile, and nothing for the others. They need not be sorted.
+	Values []int64
+}
+
 type chainLevel struct {
 	Level
 	fedBy  []feed
