@@ -78,6 +78,9 @@ type node struct {
 	// places is how many there are in it, of events that count and of such as
 	// might.
 	places int
+	// touched is for a turn, which may touch as many groups as there are, and
+	// must name each once.
+	touched bool
 }
 
 // Root is one group of the outermost level of a chain: the one whose episodes
@@ -259,7 +262,8 @@ func (c *Chain) enqueue(p *place) {
 func (c *Chain) turn(l int, e Event, f *fact) []*node {
 	var touched []*node
 	touch := func(n *node) {
-		if !slices.Contains(touched, n) {
+		if !n.touched {
+			n.touched = true
 			n.newest = max(n.newest, e.Seq)
 			touched = append(touched, n)
 		}
@@ -287,6 +291,9 @@ func (c *Chain) turn(l int, e Event, f *fact) []*node {
 		}
 	}
 	clear(queue)
+	for _, n := range touched {
+		n.touched = false
+	}
 	return touched
 }
 
