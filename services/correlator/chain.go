@@ -7,27 +7,25 @@ import (
 	"github.com/trailbell/trailbell/sigma/window"
 )
 
-// A correlation over correlations has groups at every level, and alerts of the
-// outermost one only. What can ever count together has one key, and so one
-// partition:
+// insertChain folds a match of a correlation over correlations. It has groups at
+// every level, and alerts of the outermost one only. What can ever count
+// together has one key, and so one partition:
 //
 //	match -> chain of its key -> inner groups -> groups of the outermost level -> alerts
-type chain struct{ *window.Chain }
-
 func (o *owner) insertChain(c *sigma.CompiledCorrelation, match *trailbellv1.Match, e window.Event) {
 	id := streams.GroupID(c.Meta().ID, match.GetGroup())
-	in := o.chains[id]
-	if in == nil {
-		in = &chain{window.NewChain(c.Levels())}
-		o.chains[id] = in
+	chain := o.chains[id]
+	if chain == nil {
+		chain = window.NewChain(c.Levels())
+		o.chains[id] = chain
 	}
-	before := in.Len()
-	for _, root := range in.Insert(e, countsOf(match)) {
+	before := chain.Len()
+	for _, root := range chain.Insert(e, countsOf(match)) {
 		g := o.group(c, root.Values)
-		g.window, g.chained = root.Group, true
+		g.window = root.Group
 		o.touched(g)
 	}
-	if grown := in.Len() - before; grown > 0 {
+	if grown := chain.Len() - before; grown > 0 {
 		o.count(e.Stored, grown)
 	} else {
 		o.metrics.repeats.Inc()

@@ -43,11 +43,11 @@ type owner struct {
 	epoch     time.Time // of MATCHES
 	created   int64     // when EVENTS was made, in milliseconds
 	groups    map[string]*group
-	chains    map[string]*chain
-	unwritten map[*group]struct{} // have something to say
-	folded    uint64              // sequence
-	quiet     uint64              // up to this sequence everything is written
-	saved     uint64              // progress as it was written last
+	chains    map[string]*window.Chain // their roots are among the groups
+	unwritten map[*group]struct{}      // have something to say
+	folded    uint64                   // sequence
+	quiet     uint64                   // up to this sequence everything is written
+	saved     uint64                   // progress as it was written last
 	savedAt   time.Time
 	events    int
 	stored    map[int64]int // events by the second in which the log stored them
@@ -59,18 +59,17 @@ func newOwner(o Options, rules *sigma.Set, s stores, b *books, m *metrics, log *
 		Options: o, rules: rules, books: b, progress: s.progress, matches: s.matches, metrics: m, log: log, epoch: s.epoch,
 		lost:    b.shell.Lost(log, streams.Matches),
 		created: s.events.CachedInfo().Created.UnixMilli(),
-		groups:  map[string]*group{}, chains: map[string]*chain{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
+		groups:  map[string]*group{}, chains: map[string]*window.Chain{}, unwritten: map[*group]struct{}{}, stored: map[int64]int{},
 	}
 }
 
 // group is one group of one correlation.
 type group struct {
-	key    key
+	key key
+	// window is filled, and made to forget, by its chain, if the correlation
+	// is chained.
 	window *window.Group
-	// chained says that the window is the outermost level of a chain, which
-	// fills it and lets it forget.
-	chained bool
-	book    book
+	book   book
 	// since is the first sequence whose alerts are not written; 0: none.
 	since uint64
 	// due is when they may be.
@@ -388,7 +387,7 @@ func (o *owner) sweep(ctx context.Context, cutoff int64) error {
 		}
 	}
 	for id, g := range o.groups {
-		if !g.chained {
+		if !g.key.correlation.Chained() {
 			before := g.window.Len()
 			g.window.Forget(cutoff)
 			o.events -= before - g.window.Len()
