@@ -19,8 +19,9 @@ import (
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 )
 
-// peal has a correlation of every type over the calls of [call], and a chain
-// whose inner level groups otherwise than its outer one.
+// peal has a correlation of every type over the calls of [call], and two chains
+// whose inner levels group otherwise than the outer ones: in the first, later
+// arrivals make more events count, in the second they take some back as well.
 const peal = `
 title: Read
 name: read
@@ -74,8 +75,18 @@ correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s,
 level: low
 ---
 title: Written from a busy host
-name: chained
+name: busy_then_write
 correlation: {type: temporal_ordered, rules: [busy_host, write], group-by: [user], timespan: 40s}
+level: high
+---
+title: Pair of a host
+name: pair
+correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s, condition: {eq: 2}}
+level: low
+---
+title: Pairs of hosts
+name: pairs
+correlation: {type: event_count, rules: [pair], group-by: [user], timespan: 600s, condition: {gte: 2}}
 level: high
 `
 
@@ -251,12 +262,16 @@ func (l toll) episodes(calls []call) []string {
 	return told
 }
 
-// chained says what the chain means: a read counts where its host is busy.
-func chained(calls []call) []string {
-	_, busy := toll{reads, func(c call) string { return c.host }, 60, func(w []call) bool { return len(w) >= 3 }}.verdicts(calls)
-	outer := toll{func(c call) bool { return c.write || busy[c.id] }, byUser, 40, func(w []call) bool { return follows(w, reads, writes) }}
+// over says what a chain means: a call counts outside if it counts inside and
+// the inner window that ends there holds.
+func over(inner, outer toll, calls []call) []string {
+	_, held := inner.verdicts(calls)
+	counts := outer.counts
+	outer.counts = func(c call) bool { return counts(c) && (c.write || held[c.id]) }
 	return outer.episodes(calls)
 }
+
+func byHost(c call) string { return c.host }
 
 func traffic(random *rand.Rand) []call {
 	var calls []call
@@ -294,7 +309,14 @@ func TestEveryTypeWhateverTheOrderRepeatsAndRestarts(t *testing.T) {
 			}
 			settle(t, js)
 			stop()
-			want := map[string][]string{"chained": chained(calls)}
+			want := map[string][]string{
+				"busy_then_write": over(
+					toll{reads, byHost, 60, func(w []call) bool { return len(w) >= 3 }},
+					toll{all, byUser, 40, func(w []call) bool { return follows(w, reads, writes) }}, calls),
+				"pairs": over(
+					toll{reads, byHost, 60, func(w []call) bool { return len(w) == 2 }},
+					toll{reads, byUser, 600, func(w []call) bool { return len(w) >= 2 }}, calls),
+			}
 			for name, l := range tolls {
 				want[name] = l.episodes(calls)
 			}
