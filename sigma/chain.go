@@ -119,6 +119,7 @@ func (k *compiler) member(e *entry, reference string, at position) (*entry, stat
 	case member == nil:
 		return refuse("no rule has the id or name %q%s", reference, suggest(reference, k.names()))
 	case member.kind == entryBroken:
+		k.sayBroken(member)
 		return broken()
 	case member.kind == entryFilter:
 		return refuse("%q is a filter, which matches nothing by itself; name a rule", reference)

@@ -28,7 +28,8 @@ type Options struct {
 	Level map[string]Level
 	// Placeholders are the values that stand for %name% under the modifier
 	// "expand", by name without the percent signs. Wildcards in them work as in
-	// a rule. A placeholder that is not here is an error of the rule.
+	// a rule. A placeholder that is not here is an error of the rule, unless the
+	// rule is disabled and nothing counts it.
 	Placeholders map[string][]string
 }
 
@@ -174,6 +175,9 @@ type entry struct {
 	kind     entryKind
 	meta     *Meta
 	disabled bool
+	// unsaid is what keeps a disabled rule from running, as long as nobody
+	// needs it.
+	unsaid error
 
 	// Of a rule.
 	source  *Rule
@@ -283,9 +287,12 @@ func (k *compiler) level(m *Meta) {
 
 // rule compiles a rule with its filters: all of them must hold as well.
 func (k *compiler) rule(e *entry) {
-	condition, ok := k.condition(e, e.source.Condition, e.source.Detections)
-	if !ok {
-		e.kind = entryBroken
+	condition, err := k.expr(e.source.Condition, byName(e.source.Detections))
+	if err != nil {
+		e.kind, e.unsaid = entryBroken, err
+		if !e.disabled {
+			k.sayBroken(e)
+		}
 		return
 	}
 	nodes := []node{condition}
@@ -299,17 +306,17 @@ func (k *compiler) rule(e *entry) {
 	e.rule = compiled
 }
 
-// condition compiles the condition of a rule or a filter, or says why not.
-func (k *compiler) condition(e *entry, x Expr, detections []Detection) (node, bool) {
-	n, err := k.expr(x, byName(detections))
-	if err != nil {
-		at := position{}
-		if value, ok := err.(*valueError); ok {
-			at = value.at
-		}
-		k.errorAt(e.meta, at, "%v", err)
+// sayBroken says once why a condition could not be compiled.
+func (k *compiler) sayBroken(e *entry) {
+	if e.unsaid == nil {
+		return
 	}
-	return n, err == nil
+	at := position{}
+	if value, ok := e.unsaid.(*valueError); ok {
+		at = value.at
+	}
+	k.errorAt(e.meta, at, "%v", e.unsaid)
+	e.unsaid = nil
 }
 
 func byName(detections []Detection) map[string]*Detection {

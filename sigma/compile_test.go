@@ -124,6 +124,35 @@ func TestCompileErrors(t *testing.T) {
 	}
 }
 
+func TestADisabledRuleNeedsNoPlaceholders(t *testing.T) {
+	expanding := strings.Replace(small("a", ""), "eventName: a", "userIdentity.arn|expand: '%admins%'", 1)
+	opts := Options{Disable: []string{"a"}}
+	unknown := `r.yml:5:44: rule "Rule a": field "userIdentity.arn": placeholder %admins% has no values; set correlator.rules.placeholders: {admins: [value]}`
+	for _, tt := range []struct {
+		name, rules string
+		opts        Options
+		want        []string
+		rings       string
+	}{
+		{"when it is not disabled", expanding + small("b", ""), Options{}, []string{unknown}, "b medium alerts"},
+		{"when it is", expanding + small("b", ""), opts, nil, "b medium alerts"},
+		{"when a correlation counts it", expanding + small("b", "") + counting("c", "a, b", "") + counting("d", "a", ""), opts,
+			[]string{unknown, `r.yml:14:42: rule "Count c": correlation.rules: rule "a" is broken; see its error`, `r.yml:18:42: rule "Count d": correlation.rules: rule "a" is broken; see its error`}, "b medium alerts"},
+		{"when a disabled correlation counts it", expanding + counting("c", "a", ""), Options{Disable: []string{"a", "c"}}, nil, ""},
+		{"when a filter is for it", expanding + small("b", "") + filtering("f", "[a, b]", "not sel"), opts, nil, "b medium alerts"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			set, errs := compileText(t, tt.rules, tt.opts)
+			if diff := cmp.Diff(tt.want, errs); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.rings, summary(set)); diff != "" {
+				t.Errorf("what is left (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestAFileThatIsLoadedTwice(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/a.yml", small("a", "")+small("b", "")+over("c", "a", ""))

@@ -115,8 +115,10 @@ type compiledFilter struct {
 
 // filter compiles a filter and finds the rules that it is for.
 func (k *compiler) filter(e *entry, f *Filter) {
-	condition, ok := k.condition(e, f.Condition, f.Detections)
-	if !ok {
+	condition, err := k.expr(f.Condition, byName(f.Detections))
+	if err != nil {
+		e.unsaid = err
+		k.sayBroken(e)
 		return
 	}
 	compiled := compiledFilter{f, condition}
