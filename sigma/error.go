@@ -7,8 +7,8 @@ import (
 	"github.com/trailbell/trailbell/sigma/internal/spelling"
 )
 
-// Error is what is wrong with a rule and where. Every error of Load, and every
-// error of Compile that belongs to a place in a file, is an *Error.
+// Error is what is wrong with a rule, or odd about it, and where. Every error of
+// Load and Compile is an *Error.
 type Error struct {
 	// File as Load met it; empty when the error belongs to no file.
 	File string
