@@ -27,6 +27,13 @@ func shipped(t testing.TB) (*sigma.Collection, *sigma.Set) {
 	return c, set
 }
 
+func TestShippedRulesAreNotOdd(t *testing.T) {
+	_, set := shipped(t)
+	for _, warning := range set.Warnings() {
+		t.Error(warning)
+	}
+}
+
 // metas returns what every shipped rule says about itself, by file.
 func metas(c *sigma.Collection) map[string][]sigma.Meta {
 	byFile := map[string][]sigma.Meta{}

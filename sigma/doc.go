@@ -33,5 +33,9 @@
 // that could match it. What a correlation counts, package window decides;
 // package correlate puts the two together for records in memory.
 //
+// For the authors of rules there are [Set.Warnings], about what runs and may
+// not do what was meant, [Set.Explain], about why a rule matches a record or
+// does not, and package ruletest, which runs the tests that stand beside rules.
+//
 // The package does no network I/O and never reads the clock.
 package sigma

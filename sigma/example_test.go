@@ -3,6 +3,7 @@ package sigma_test
 import (
 	"fmt"
 	"log"
+	"testing/fstest"
 
 	"github.com/trailbell/trailbell/sigma"
 )
@@ -128,6 +129,52 @@ filter:
 	// Output:
 	// alice 0
 	// bob 1
+}
+
+func ExampleLoad() {
+	fsys := fstest.MapFS{
+		"rules/trail.yml":      {Data: []byte(rules)},
+		"rules/trail.test.yml": {Data: []byte("cases: []")},
+		"rules/windows.yml":    {Data: []byte("title: Registry\nlogsource: {product: windows}\ndetection: {s: {Image: reg}, condition: s}")},
+		"rules/broken.yml":     {Data: []byte("title: Broken\nlogsource: {product: aws}\ndetection: {s: {eventName: x}, condition: t}")},
+	}
+	collection, errs := sigma.Load(fsys, "rules")
+	for _, err := range errs {
+		fmt.Println(err)
+	}
+	fmt.Println(len(collection.Rules), "rule,", len(collection.Correlations), "correlation")
+	for _, skipped := range collection.Skipped {
+		fmt.Println(skipped.Title+":", skipped.Reason)
+	}
+	// Output:
+	// rules/broken.yml:3:43: rule "Broken": condition: no detection is called "t"; write one of s
+	// 1 rule, 1 correlation
+	// Registry: its logsource has product "windows", not aws
+}
+
+func ExampleSet_Warnings() {
+	collection, errs := sigma.Parse("rules.yml", []byte(`title: Trail stopped
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection:
+    eventSource: cloudtrail
+  filter_terraform:
+    userAgent|contains: terraform
+  condition: selection
+`))
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	set, errs := sigma.Compile(collection, sigma.Options{})
+	if len(errs) > 0 {
+		log.Fatal(errs)
+	}
+	for _, warning := range set.Warnings() {
+		fmt.Printf("line %d: %s\n", warning.Line, warning.Msg)
+	}
+	// Output:
+	// line 5: selection "selection": field "eventSource": CloudTrail has no source "cloudtrail"; write the name of a service in full, such as "cloudtrail.amazonaws.com"
+	// line 6: selection "filter_terraform": the condition does not use it; write "selection and not filter_terraform"
 }
 
 func ExampleParse_error() {

@@ -69,6 +69,8 @@ func (s *Set) Correlation(id string) *CompiledCorrelation { return s.byID[id] }
 // CloudTrail.
 func (s *Set) Skipped() []Skipped { return s.skipped }
 
-// Warnings returns what is legal but odd, in the order of the collection: it
-// runs, and may not do what its author meant. The slice must not be changed.
+// Warnings returns what is legal but odd: it runs, and may not do what its
+// author meant. Those about rules come first, then those about correlations,
+// then those about filters, each in the order of the collection. The slice must
+// not be changed.
 func (s *Set) Warnings() []*Error { return s.warnings }

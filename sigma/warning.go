@@ -1,9 +1,15 @@
 package sigma
 
+import (
+	"cmp"
+	"slices"
+)
+
 // warn looks for what runs and may not do what was meant. What does not run is
 // passed over.
 func (k *compiler) warn() {
 	for _, e := range k.order {
+		before := len(k.set.warnings)
 		w := warner{k, e.meta}
 		switch {
 		case e.rule != nil && e.rule.runs():
@@ -13,6 +19,9 @@ func (k *compiler) warn() {
 		case e.filter != nil:
 			w.filter(e.filter)
 		}
+		slices.SortStableFunc(k.set.warnings[before:], func(a, b *Error) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
 	}
 }
 
