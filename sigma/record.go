@@ -1,6 +1,9 @@
 package sigma
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // recordFields are the fields at the top of a record, as the CloudTrail user
 // guide lists them ("CloudTrail record contents"), those of Insights events
@@ -40,15 +43,14 @@ var recordFields = []string{
 	"vpcEndpointId",
 }
 
-// otherCase returns the path as CloudTrail spells it when its first part
-// differs from a field of recordFields in case only: fields are compared with
-// case, so it leads nowhere.
-func otherCase(path string) (string, bool) {
+// otherCase says of a path, whose first part differs from a field of
+// recordFields in case only, that it leads nowhere; empty for any other.
+func otherCase(path string) string {
 	first, _, _ := strings.Cut(path, ".")
 	for _, field := range recordFields {
 		if first != field && strings.EqualFold(first, field) {
-			return field + path[len(first):], true
+			return fmt.Sprintf("no record has a field %q, since fields are compared with case; write %q", path, field+path[len(first):])
 		}
 	}
-	return "", false
+	return ""
 }

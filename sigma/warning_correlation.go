@@ -52,13 +52,13 @@ func (w warner) unusedAliases(c *Correlation) {
 	}
 }
 
-// misspeltFields: see otherCase.
+// misspeltFields: in group-by, where they keep every record out.
 func (w warner) misspeltFields(c *Correlation) {
 	check := func(where string, fields []string, at []position) {
 		for i, field := range fields {
 			named := func(a Alias) bool { return a.Name == field }
-			if meant, ok := otherCase(field); ok && !slices.ContainsFunc(c.Aliases, named) {
-				w.at(at[i], "correlation.%s: no record has a field %q, since fields are compared with case; write %q", where, field, meant)
+			if msg := otherCase(field); msg != "" && !slices.ContainsFunc(c.Aliases, named) {
+				w.at(at[i], "correlation.%s: %s", where, msg)
 			}
 		}
 	}

@@ -59,8 +59,8 @@ func markUsed(x Expr, used map[string]bool) {
 
 func (w warner) item(detection string, item *Item) {
 	where := fmt.Sprintf("selection %q", detection)
-	if meant, ok := otherCase(item.Field); ok {
-		w.at(position{item.Line, item.Column}, "%s: no record has a field %q, since fields are compared with case; write %q", where, item.Field, meant)
+	if msg := otherCase(item.Field); msg != "" {
+		w.at(position{item.Line, item.Column}, "%s: %s", where, msg)
 	}
 	if item.Field != "" {
 		where = fmt.Sprintf("%s: field %q", where, item.Field)
@@ -112,12 +112,12 @@ func wildcardInFieldRef(item *Item, v *Value) string {
 	return fmt.Sprintf(`modifier "fieldref" takes the name of a field, and %q is read as one: wildcards mean nothing in it; for a pattern leave "fieldref" out`, shorten(v.Text))
 }
 
-// otherCaseInFieldRef: see otherCase.
+// otherCaseInFieldRef: the value is a field like that of the item.
 func otherCaseInFieldRef(item *Item, v *Value) string {
-	if meant, ok := otherCase(v.Text); ok && item.FieldRef {
-		return fmt.Sprintf("no record has a field %q, since fields are compared with case; write %q", v.Text, meant)
+	if !item.FieldRef {
+		return ""
 	}
-	return ""
+	return otherCase(v.Text)
 }
 
 // nullAmongValues: the specification has null by itself only, and says nothing
