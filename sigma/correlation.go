@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -210,18 +209,14 @@ func (d *document) parseGenerate(c *Correlation, n *yaml.Node, what string) {
 func (d *document) parseFields(n *yaml.Node, where string) ([]string, []position) {
 	fields, at := d.texts(n, where)
 	for i, field := range fields {
-		d.checkField(at[i], where, field)
+		if msg := checkField(field); msg != "" {
+			d.errorAt(at[i], "%s: %s", where, msg)
+		}
 		if slices.Contains(fields[:i], field) {
 			d.errorAt(at[i], "%s: field %q is there twice", where, field)
 		}
 	}
 	return fields, at
-}
-
-func (d *document) checkField(at position, where, field string) {
-	if strings.HasPrefix(field, ".") || strings.HasSuffix(field, ".") || strings.Contains(field, "..") || strings.Count(field, ".") >= maxFieldParts {
-		d.errorAt(at, "%s: %q is not a field; write names with one dot between, as in \"userIdentity.arn\"", where, shorten(field))
-	}
 }
 
 // parseAliases reads a map from names to maps from rules to fields.
@@ -242,7 +237,9 @@ func (d *document) parseAliases(n *yaml.Node) []Alias {
 			if field == "" && f.value.Kind == yaml.ScalarNode {
 				d.errorf(f.value, "%s has no field for rule %q; write its path, as in \"userIdentity.arn\"", where, f.key.Value)
 			}
-			d.checkField(position{f.value.Line, f.value.Column}, where, field)
+			if msg := checkField(field); msg != "" {
+				d.errorf(f.value, "%s: %s", where, msg)
+			}
 			a.Fields[f.key.Value] = field
 			a.rules = append(a.rules, f.key.Value)
 			a.rulesAt = append(a.rulesAt, position{f.key.Line, f.key.Column})

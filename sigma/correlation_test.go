@@ -109,7 +109,7 @@ func TestCorrelationErrors(t *testing.T) {
 		{"an alias without a field", "{type: temporal, rules: [x, y], timespan: 5m, group-by: ip, aliases: {ip: {x: }}}",
 			`correlation.aliases: alias "ip" has no field for rule "x"; write its path, as in "userIdentity.arn"`},
 		{"an alias for no path", "{type: temporal, rules: [x, y], timespan: 5m, group-by: ip, aliases: {ip: {x: a..b}}}",
-			`correlation.aliases: alias "ip": "a..b" is not a field; write names with one dot between, as in "userIdentity.arn"`},
+			`correlation.aliases: alias "ip": field "a..b" has an empty part; write names with one dot between, as in "userIdentity.type"`},
 		{"a field twice in group-by", "{type: event_count, rules: [x], group-by: [a, a], timespan: 5m, condition: {gte: 1}}",
 			`correlation.group-by: field "a" is there twice`},
 		{"a word for generate", "{type: event_count, rules: [x], timespan: 5m, condition: {gte: 1}, generate: often}",

@@ -188,17 +188,6 @@ func (d *document) parseItem(m member, where string) (Item, bool) {
 	return item, len(d.errs) == before
 }
 
-// checkField says what is wrong with a field path.
-func checkField(path string) string {
-	switch {
-	case strings.HasPrefix(path, "."), strings.HasSuffix(path, "."), strings.Contains(path, ".."):
-		return fmt.Sprintf("field %q has an empty part; write names with one dot between, as in \"userIdentity.type\"", shorten(path))
-	case strings.Count(path, ".") >= maxFieldParts:
-		return fmt.Sprintf("field %q has more than %d parts", shorten(path), maxFieldParts)
-	}
-	return ""
-}
-
 // parseValue reads a scalar and checks that the item's operator takes it.
 func (d *document) parseValue(n *yaml.Node, item *Item, where string) (Value, bool) {
 	what := where

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"fmt"
 	"strings"
 	"unsafe"
 
@@ -25,6 +26,17 @@ const maxListDepth = 32
 func Field(record []byte, path string) []gjson.Result {
 	p := compilePath(path)
 	return p.read(nil, string(record))
+}
+
+// checkField says what is wrong with a field path.
+func checkField(path string) string {
+	switch {
+	case strings.HasPrefix(path, "."), strings.HasSuffix(path, "."), strings.Contains(path, ".."):
+		return fmt.Sprintf("field %q has an empty part; write names with one dot between, as in \"userIdentity.type\"", shorten(path))
+	case strings.Count(path, ".") >= maxFieldParts:
+		return fmt.Sprintf("field %q has more than %d parts", shorten(path), maxFieldParts)
+	}
+	return ""
 }
 
 // fieldPath is a compiled field path.
