@@ -27,7 +27,7 @@ func (d *document) parseRule(meta Meta, source LogSource, top map[string]*yaml.N
 		case "condition":
 			condition = m.value
 		case "timeframe":
-			d.errorf(m.key, `detection: "timeframe" is not part of Sigma 2; write a correlation document with "timespan"`)
+			rule.timeframeAt = position{m.key.Line, m.key.Column}
 		default:
 			rule.Detections = append(rule.Detections, d.parseDetection(m))
 		}

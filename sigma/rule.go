@@ -39,6 +39,8 @@ type Rule struct {
 	Detections []Detection
 	// Condition combines them. A list of conditions in the file is an Or.
 	Condition Expr
+
+	timeframeAt position // of a "timeframe" of Sigma 1, which is not read
 }
 
 // Detection is a named search: it holds when any of its alternatives holds.

@@ -13,6 +13,7 @@ func (k *compiler) warn() {
 		w := warner{k, e.meta}
 		switch {
 		case e.rule != nil && e.rule.runs():
+			w.timeframe(e.source)
 			w.detections(e.source.Detections, e.source.Condition)
 		case e.link != nil:
 			w.correlation(e)

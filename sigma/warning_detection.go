@@ -19,6 +19,14 @@ func (w warner) detections(detections []Detection, condition Expr) {
 	}
 }
 
+// timeframe: in Sigma 1 it belonged to an aggregation behind a "|". Without one
+// it has never meant anything.
+func (w warner) timeframe(r *Rule) {
+	if r.timeframeAt != (position{}) {
+		w.at(r.timeframeAt, `detection: "timeframe" does nothing; to count in time write a correlation document with "timespan", else take it out`)
+	}
+}
+
 // unusedDetections: often an exception that was written and never subtracted.
 // A name that starts with '_' says that it is put aside.
 func (w warner) unusedDetections(detections []Detection, condition Expr) {

@@ -18,6 +18,9 @@ func TestWarningsAboutDetections(t *testing.T) {
 		{"selections that are used in all ways", rule("  a: {a: b}\n  b_1: {a: b}\n  b_2: {a: b}\n  c: {a: b}\n  condition: [a, not (1 of b_* and c)]\n"), Options{}, nil},
 		{"a selection that is put aside", rule("  sel: {a: b}\n  _old: {c: d}\n  condition: 1 of them\n"), Options{}, nil},
 
+		{"a timeframe of Sigma 1", rule("  sel: {a: b}\n  timeframe: 15m\n  condition: sel\n"), Options{},
+			[]string{`r.yml:5:3: rule "T": detection: "timeframe" does nothing; to count in time write a correlation document with "timespan", else take it out`}},
+
 		{"the name of a service", item("eventSource: [kms.amazonaws.com, S3]"), Options{},
 			about("5:38", `field "eventSource": `, `CloudTrail has no source "S3"; write the name of a service in full, such as "s3.amazonaws.com"`)},
 		{"the name of a host", item("eventSource: ec2.aws.com"), Options{},
