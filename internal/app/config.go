@@ -126,7 +126,8 @@ type Correlator struct {
 	Horizon Duration `yaml:"horizon"`
 	// Coalesce is the shortest time between two revisions of an alert.
 	Coalesce Duration `yaml:"coalesce"`
-	// MaxEvents bounds the events that the correlations remember.
+	// MaxEvents bounds the events that the correlations remember, with their
+	// values and their places in chains.
 	MaxEvents int   `yaml:"max_events"`
 	Rules     Rules `yaml:"rules"`
 }

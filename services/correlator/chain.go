@@ -19,15 +19,14 @@ func (o *owner) insertChain(c *sigma.CompiledCorrelation, match *trailbellv1.Mat
 		chain = window.NewChain(c.Levels())
 		o.chains[id] = chain
 	}
-	before := chain.Len()
+	known, before := chain.Len(), chain.Size()
 	for _, root := range chain.Insert(e, countsOf(match)) {
 		g := o.group(c, root.Values)
 		g.window = root.Group
 		o.touched(g)
 	}
-	if grown := chain.Len() - before; grown > 0 {
-		o.count(e.Stored, grown)
-	} else {
+	o.count(e.Stored, chain.Size()-before)
+	if chain.Len() == known {
 		o.metrics.repeats.Inc()
 	}
 }

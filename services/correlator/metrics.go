@@ -42,7 +42,7 @@ func newMetrics(r prometheus.Registerer, rules *sigma.Set) *metrics {
 		records:   counter("records_total", "Records that the rules have seen."),
 		matches:   vec("matches_total", "Records that a rule matched, by rule.", "rule"),
 		groups:    gauge("groups", "Groups of correlations that are remembered."),
-		events:    gauge("events", "Events of correlations that are remembered."),
+		events:    gauge("events", "Events of correlations that are remembered, and their values and places in chains."),
 		folded:    counter("folded_total", "Matches folded into groups."),
 		repeats:   counter("repeats_total", "Matches that a group knew already."),
 		evicted:   counter("evicted_total", "Events forgotten early because there were too many."),

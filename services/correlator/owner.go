@@ -49,8 +49,8 @@ type owner struct {
 	quiet     uint64                   // up to this sequence everything is written
 	saved     uint64                   // progress as it was written last
 	savedAt   time.Time
-	events    int
-	stored    map[int64]int // events by the second in which the log stored them
+	size      int           // of all groups and chains
+	stored    map[int64]int // the size by the second in which the log stored it
 	swept     int64         // cutoff of the last sweep over all groups
 }
 
@@ -234,7 +234,7 @@ func (o *owner) fold(ctx context.Context, m jetstream.Msg) error {
 			Evidence: window.Ref{Sequence: evidence, Record: match.GetRecord()},
 		})
 	}
-	if o.events > o.MaxEvents {
+	if o.size > o.MaxEvents {
 		return o.evict(ctx)
 	}
 	return nil
@@ -256,12 +256,12 @@ func (o *owner) insert(match *trailbellv1.Match, e window.Event) {
 		level := c.Levels()[0]
 		g.window = window.New(level.Timespan, level.Condition)
 	}
-	before := g.window.Len()
+	before := g.window.Size()
 	if !g.window.Insert(e) {
 		o.metrics.repeats.Inc()
 		return
 	}
-	o.count(e.Stored, g.window.Len()-before)
+	o.count(e.Stored, g.window.Size()-before)
 	o.touched(g)
 }
 
@@ -292,9 +292,9 @@ func (o *owner) touched(g *group) {
 }
 
 func (o *owner) count(stored int64, n int) {
-	o.events += n
+	o.size += n
 	o.stored[stored/second] += n
-	o.metrics.events.Set(float64(o.events))
+	o.metrics.events.Set(float64(o.size))
 }
 
 // writeDue writes the alerts of all groups that may be written now.
@@ -379,18 +379,18 @@ func (o *owner) sweep(ctx context.Context, cutoff int64) error {
 		return err
 	}
 	for id, c := range o.chains {
-		before := c.Len()
+		before := c.Size()
 		c.Forget(cutoff)
-		o.events -= before - c.Len()
+		o.size -= before - c.Size()
 		if c.Len() == 0 {
 			delete(o.chains, id)
 		}
 	}
 	for id, g := range o.groups {
 		if !g.key.correlation.Chained() {
-			before := g.window.Len()
+			before := g.window.Size()
 			g.window.Forget(cutoff)
-			o.events -= before - g.window.Len()
+			o.size -= before - g.window.Size()
 		}
 		if g.window.Len() == 0 && !g.window.Dirty() {
 			delete(o.groups, id)
@@ -401,7 +401,7 @@ func (o *owner) sweep(ctx context.Context, cutoff int64) error {
 			delete(o.stored, m)
 		}
 	}
-	o.metrics.events.Set(float64(o.events))
+	o.metrics.events.Set(float64(o.size))
 	o.metrics.groups.Set(float64(len(o.groups)))
 	return nil
 }
@@ -409,7 +409,7 @@ func (o *owner) sweep(ctx context.Context, cutoff int64) error {
 // evict forgets the oldest tenth, in the order of the log, before its time.
 func (o *owner) evict(ctx context.Context) error {
 	seconds := slices.Sorted(maps.Keys(o.stored))
-	excess := o.events - o.MaxEvents + o.MaxEvents/10
+	excess := o.size - o.MaxEvents + o.MaxEvents/10
 	cutoff := o.swept
 	for _, m := range seconds {
 		if excess <= 0 {
@@ -418,12 +418,12 @@ func (o *owner) evict(ctx context.Context) error {
 		excess -= o.stored[m]
 		cutoff = (m + 1) * second
 	}
-	before := o.events
+	before := o.size
 	if err := o.sweep(ctx, cutoff); err != nil {
 		return err
 	}
-	o.metrics.evicted.Add(float64(before - o.events))
+	o.metrics.evicted.Add(float64(before - o.size))
 	o.log.Warn("too many events to remember: the oldest are forgotten before their time; raise correlator.max_events",
-		"max_events", o.MaxEvents, "forgotten", before-o.events)
+		"max_events", o.MaxEvents, "forgotten", before-o.size)
 	return nil
 }

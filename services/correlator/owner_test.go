@@ -25,17 +25,17 @@ func bound(t *testing.T, rules *sigma.Set, maxEvents int) *owner {
 	}
 }
 
-// remembered counts the events anew.
-func (o *owner) remembered() (events int) {
+// remembered adds up the sizes anew.
+func (o *owner) remembered() (size int) {
 	for _, g := range o.groups {
 		if !g.key.correlation.Chained() {
-			events += g.window.Len()
+			size += g.window.Size()
 		}
 	}
 	for _, c := range o.chains {
-		events += c.Len()
+		size += c.Size()
 	}
-	return events
+	return size
 }
 
 // call folds a call that the log stored at a second.
@@ -58,37 +58,37 @@ func (o *owner) call(c call, stored int64) {
 func TestOwnerKnowsHowMuchItRemembers(t *testing.T) {
 	for seed := range uint64(5) {
 		random := rand.New(rand.NewPCG(seed, 4))
-		o := bound(t, ruleSet(t, peal), 400)
+		o := bound(t, ruleSet(t, peal), 1000)
 		calls, evicted := traffic(random), 0
 		for i := range int64(600) {
 			c := calls[random.IntN(len(calls))] // some again, some after they were forgotten
 			o.call(c, i)
 			switch {
-			case o.events > o.MaxEvents:
+			case o.size > o.MaxEvents:
 				evicted++
 				if err := o.evict(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if o.events > o.MaxEvents {
-					t.Fatalf("%d events after the oldest have been forgotten, want at most %d", o.events, o.MaxEvents)
+				if o.size > o.MaxEvents {
+					t.Fatalf("the size is %d after the oldest have been forgotten, want at most %d", o.size, o.MaxEvents)
 				}
 			case random.IntN(50) == 0:
 				if err := o.sweep(t.Context(), max(o.swept, (i-60)*second)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got := o.remembered(); got != o.events {
-				t.Fatalf("after call %d %d events are remembered, and %d counted", i, got, o.events)
+			if got := o.remembered(); got != o.size {
+				t.Fatalf("after call %d the size is %d, and %d was counted", i, got, o.size)
 			}
 		}
-		if evicted == 0 || o.events == 0 || len(o.chains) == 0 {
+		if evicted == 0 || o.size == 0 || len(o.chains) == 0 {
 			t.Fatal("nothing was forgotten, or everything; draw other calls")
 		}
 		if err := o.sweep(t.Context(), math.MaxInt64); err != nil {
 			t.Fatal(err)
 		}
-		if left := fmt.Sprint(o.events, len(o.groups), len(o.chains), len(o.stored)); left != "0 0 0 0" {
-			t.Fatalf("after everything has been forgotten these are left of events, groups, chains and seconds: %s", left)
+		if left := fmt.Sprint(o.size, len(o.groups), len(o.chains), len(o.stored)); left != "0 0 0 0" {
+			t.Fatalf("after everything has been forgotten these are left of size, groups, chains and seconds: %s", left)
 		}
 	}
 }

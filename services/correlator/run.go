@@ -28,7 +28,9 @@ type Options struct {
 	Horizon time.Duration
 	// Coalesce is the shortest time between two revisions of a group's alerts.
 	Coalesce time.Duration
-	// MaxEvents bounds the events that the windows remember.
+	// MaxEvents bounds the events that the windows remember, and with them
+	// what they hold: each value of an event, and each group of a chain in which
+	// one may count, is as much as an event.
 	MaxEvents int
 	// Ready is told whether this process can do its part: as the owner of the
 	// windows it cannot until they have been rebuilt. It may be nil.

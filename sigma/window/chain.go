@@ -16,6 +16,7 @@ type Chain struct {
 	levels []chainLevel
 	order  []int // every level before those that it feeds
 	facts  map[string]*fact
+	size   int
 	newest uint64
 	// oldest is a lower bound of the facts' Stored, so that a call of Forget
 	// that has nothing to do costs nothing.
@@ -100,6 +101,15 @@ type fact struct {
 	places []*place
 }
 
+// size is what the event adds to the size of its chain.
+func (f *fact) size() int {
+	n := 1 + len(f.places)
+	for _, p := range f.places {
+		n += len(p.values)
+	}
+	return n
+}
+
 // place is one group in which an event counts, or might.
 type place struct {
 	fact   *fact
@@ -159,6 +169,11 @@ func NewChain(levels []Level) *Chain {
 // count at present or not.
 func (c *Chain) Len() int { return len(c.facts) }
 
+// Size returns how much the chain remembers: its events, and for each the groups
+// in which it counts, or might, with its values there. What it takes in memory
+// is in proportion to it.
+func (c *Chain) Size() int { return c.size }
+
 // Newest returns the highest Seq that the chain was ever given.
 func (c *Chain) Newest() uint64 { return c.newest }
 
@@ -198,6 +213,7 @@ func (c *Chain) Insert(e Event, counts []Count) []*Root {
 		f = &fact{Event: e}
 		f.Inputs, f.Values = 0, nil
 		c.facts[e.ID] = f
+		c.size += f.size()
 	} else {
 		if e.Time < f.Time {
 			f.Time, f.Evidence = e.Time, e.Evidence
@@ -242,11 +258,14 @@ func (c *Chain) count(f *fact, n Count) {
 	_, values := l.Condition.Measure.trim(inputs, n.Values)
 	for _, p := range f.places {
 		if p.node == in {
+			c.size -= len(p.values)
 			p.inputs, p.values = l.Condition.Measure.unite(p.inputs, p.values, inputs, values)
+			c.size += len(p.values)
 			return
 		}
 	}
 	in.places++
+	c.size += 1 + len(values)
 	f.places = append(f.places, &place{fact: f, level: n.Level, node: in, inputs: inputs, values: values})
 }
 
@@ -390,6 +409,7 @@ func (c *Chain) Forget(cutoff int64) {
 			c.oldest = min(c.oldest, f.Stored)
 			return false
 		}
+		c.size -= f.size()
 		for _, p := range f.places {
 			if p.node.places--; p.node.places == 0 {
 				delete(c.levels[p.level].groups, p.node.link.key)

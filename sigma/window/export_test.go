@@ -3,8 +3,22 @@ package window
 import "fmt"
 
 // Consistent reports an error if an event of a chain does not count as the
-// levels inside say.
+// levels inside say, or if a size is not what there is.
 func (c *Chain) Consistent() error {
+	size := 0
+	for _, f := range c.facts {
+		size += f.size()
+	}
+	if c.size != size {
+		return fmt.Errorf("the size is %d, want %d", c.size, size)
+	}
+	for _, l := range c.levels {
+		for _, n := range l.groups {
+			if err := n.Consistent(); err != nil {
+				return err
+			}
+		}
+	}
 	for id, f := range c.facts {
 		for _, p := range f.places {
 			if want := c.inputs(p); p.counts != want {
@@ -26,4 +40,16 @@ func (g *Group) Remove(e Event) {
 	if i, known := g.find(e.Time, e.ID); known {
 		g.remove(i)
 	}
+}
+
+// Consistent reports an error if the size of a group is not what there is.
+func (g *Group) Consistent() error {
+	size := 0
+	for e := range g.Events() {
+		size += 1 + len(e.Values)
+	}
+	if g.Size() != size {
+		return fmt.Errorf("the size is %d, want %d", g.Size(), size)
+	}
+	return nil
 }

@@ -21,17 +21,18 @@ var seed = maphash.MakeSeed()
 // [New].
 type Group struct {
 	sequence
-	counts  Measure // what of an event counts
 	measure measure
 
 	// identities holds the hashes of all IDs; nil while the group is small.
 	identities map[uint64]struct{}
+	values     int // of all events
 	newest     uint64
 	// front is the gap before the first entry. It is never gapBroke: where in
 	// the gap a late event belongs is unknown, and a run that is continued
 	// does less harm than one that seems to begin.
-	front gap
-	dirty bool
+	front  gap
+	counts Measure // what of an event counts
+	dirty  bool
 	// forgotten is the latest time of an event that was forgotten, or none.
 	forgotten int64
 	// oldest is a lower bound of stored, of the entries and of what is gone, so
@@ -50,6 +51,10 @@ func New(timespan int64, c Condition) *Group {
 
 // Len returns the number of events that the group remembers.
 func (g *Group) Len() int { return g.len() }
+
+// Size returns how much the group remembers: its events, and the values of each.
+// What it takes in memory is in proportion to it; an event may have many values.
+func (g *Group) Size() int { return g.len() + g.values }
 
 // Newest returns the highest Seq that the group was ever given, repeats
 // included. A group of a chain is given what touches it: an event that does
@@ -122,6 +127,7 @@ func (g *Group) replace(i int, is, e Event) bool {
 		g.measure.remove(&g.sequence, i, is)
 		g.entries.insert(i, n)
 		g.measure.insert(&g.sequence, i, e)
+		g.values += len(e.Values) - len(is.Values)
 		g.judgeFrom(i, e.Time)
 		return true
 	}
@@ -154,6 +160,7 @@ func (g *Group) insert(i int, e Event) {
 	g.entries.insert(i, n)
 	g.remember(e.ID)
 	g.measure.insert(&g.sequence, i, e)
+	g.values += len(e.Values)
 
 	g.judge(i)
 	// An event that does not hold matters if it ends or divides a run; one
@@ -173,6 +180,7 @@ func (g *Group) remove(i int) Event {
 	g.entries.remove(i)
 	g.dropIdentity(e.ID)
 	g.measure.remove(&g.sequence, i, e)
+	g.values -= len(e.Values)
 	if i > 0 {
 		p := g.entries.at(i - 1)
 		p.gap = max(p.gap, n.gap)
@@ -236,6 +244,7 @@ func (g *Group) Forget(cutoff int64) {
 		n := g.entries.at(i)
 		if n.stored < cutoff {
 			g.dropIdentity(n.id)
+			g.values -= len(g.event(i).Values)
 			left := gapHeld
 			if !n.holds {
 				left = gapBroke

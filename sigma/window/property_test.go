@@ -232,6 +232,9 @@ func TestForgettingLeavesWhatIsLeft(t *testing.T) {
 				}
 			}
 			g.Forget(cutoff)
+			if err := g.Consistent(); err != nil {
+				t.Fatal(err)
+			}
 			var got []episode
 			for _, e := range episodes(g) {
 				got = append(got, episode{Holding: e.Holding, Open: e.Open})
