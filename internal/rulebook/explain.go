@@ -13,7 +13,6 @@ import (
 	"github.com/trailbell/trailbell/internal/cloudtrail"
 	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/sigma"
-	"github.com/trailbell/trailbell/sigma/ruletest"
 )
 
 // Event is a record to be explained.
@@ -112,36 +111,31 @@ func (b *Book) Explain(record []byte, names []string) (*Answer, error) {
 		return nil, err
 	}
 	a := &Answer{record: record}
-	alerting := map[string]bool{}
-	for _, rule := range set.Rules() {
-		alerting[rule.Meta().ID] = rule.Alerts()
-	}
-	for _, c := range set.Correlations() {
-		alerting[c.Meta().ID] = true
-	}
+	alerts := alerting(set)
 	if len(names) > 0 {
-		// Also what is disabled may be asked, and what others count.
-		o := b.Options
-		o.Disable = nil
-		set, _ = sigma.Compile(ruletest.Loud(b.Collection), o)
+		set = b.whole()
 	}
+	var matched []*sigma.CompiledRule
 	for _, rule := range set.Rules() {
 		m := rule.Meta()
 		if len(names) > 0 && !asked[m.ID] {
 			continue
 		}
 		e := set.Explain(rule, record)
+		if e.Matches {
+			matched = append(matched, rule)
+		}
 		if len(names) == 0 && e.RuledOut != nil {
 			a.Untried++
 			continue
 		}
 		v := verdict("rule", m)
-		v.Matches, v.Alerts, v.Reason, v.Tree = e.Matches, alerting[m.ID], e.Reason(), &e
+		v.Matches, v.Alerts, v.Reason, v.Tree = e.Matches, alerts[m.ID], e.Reason(), &e
 		a.Verdicts = append(a.Verdicts, v)
 	}
 	if len(names) > 0 {
-		for _, v := range counting(set, asked, record) {
-			v.Alerts = alerting[v.ID]
+		for _, v := range counting(set, asked, matched, record) {
+			v.Alerts = alerts[v.ID]
 			a.Verdicts = append(a.Verdicts, v)
 		}
 	}
@@ -152,10 +146,9 @@ func verdict(kind string, m *sigma.Meta) Verdict {
 	return Verdict{Kind: kind, Rule: label(m), ID: m.ID, Title: m.Title, Level: m.Level, File: m.File, Line: m.Line}
 }
 
-// counting says which of the correlations that are asked a record counts for.
-func counting(set *sigma.Set, asked map[string]bool, record []byte) []Verdict {
-	candidates := set.Candidates(gjson.GetBytes(record, "eventSource").String(), gjson.GetBytes(record, "eventName").String())
-	matched := candidates.AppendMatches(nil, record)
+// counting says which of the correlations that are asked a record counts for
+// that has matched some rules.
+func counting(set *sigma.Set, asked map[string]bool, matched []*sigma.CompiledRule, record []byte) []Verdict {
 	var verdicts []Verdict
 	for _, c := range set.Correlations() {
 		if !asked[c.Meta().ID] {

@@ -20,8 +20,8 @@ type Entry struct {
 	Name  string      `json:"name,omitempty"`
 	Title string      `json:"title"`
 	Level sigma.Level `json:"level,omitempty"` // none of a filter
-	// State is "disabled", or "counted" for what alerts only by the
-	// correlations over it; empty for what alerts.
+	// State is "disabled", "broken" for what has an error, or "counted" for what
+	// alerts only by the correlations over it; empty for what alerts.
 	State string `json:"state,omitempty"`
 	// Sources and Names are the values of eventSource and eventName that the
 	// rule demands of a record; none means that every record is looked at.
@@ -39,63 +39,61 @@ type Entry struct {
 // List returns what is in the book, in the order of the files.
 func (b *Book) List() []Entry {
 	set, _ := b.compile() // its errors are for Check
-	compiled := map[string]*sigma.CompiledRule{}
-	for _, r := range set.Rules() {
-		compiled[r.Meta().ID] = r
-	}
-	alerting := map[string]*sigma.CompiledCorrelation{}
-	for _, c := range set.Correlations() {
-		alerting[c.Meta().ID] = c
+	alerts, whole := alerting(set), b.whole()
+	rules := map[string]*sigma.CompiledRule{}
+	for _, r := range whole.Rules() {
+		rules[r.Meta().ID] = r
 	}
 	var all []Entry
-	for _, r := range b.Collection.Rules {
-		e := b.entry("rule", &r.Meta)
-		c := compiled[r.ID]
-		if c != nil {
-			e.Level, e.Sources, e.Names = c.Meta().Level, c.Sources(), c.Names()
-		}
-		if e.State == "" && (c == nil || !c.Alerts()) {
-			e.State = "counted"
+	add := func(kind string, m *sigma.Meta) *Entry {
+		e := Entry{Kind: kind, ID: m.ID, Name: m.Name, Title: m.Title, Level: cmp.Or(m.Level, sigma.Medium), State: "broken", Tags: m.Tags, File: m.File, Line: m.Line}
+		if b.disabled(m) {
+			e.State = "disabled"
 		}
 		all = append(all, e)
+		return &all[len(all)-1]
+	}
+	for _, r := range b.Collection.Rules {
+		e := add("rule", &r.Meta)
+		if c := rules[r.ID]; c != nil {
+			e.compiled(c.Meta(), alerts[r.ID])
+			e.Sources, e.Names = c.Sources(), c.Names()
+		}
 	}
 	for _, r := range b.Collection.Correlations {
-		e := b.entry("correlation", &r.Meta)
-		e.Counts = counts(r)
-		if c := alerting[r.ID]; c != nil {
-			e.Level = c.Meta().Level
-		} else if e.State == "" {
-			e.State = "counted"
+		e := add("correlation", &r.Meta)
+		if c := whole.Correlation(r.ID); c != nil {
+			e.compiled(c.Meta(), alerts[r.ID])
+			e.Counts = counts(c)
 		}
-		all = append(all, e)
 	}
 	for _, f := range b.Collection.Filters {
-		e := b.entry("filter", &f.Meta)
+		e := add("filter", &f.Meta)
+		e.compiled(&f.Meta, true)
 		e.Level, e.Filters = 0, strings.Join(f.Rules, ", ")
 		if f.Any {
 			e.Filters = "any rule of " + f.LogSource.String()
 		}
-		all = append(all, e)
 	}
 	return slices.DeleteFunc(all, func(e Entry) bool { return !b.looked(e.File) })
 }
 
-func (b *Book) entry(kind string, m *sigma.Meta) Entry {
-	e := Entry{Kind: kind, ID: m.ID, Name: m.Name, Title: m.Title, Level: cmp.Or(m.Level, sigma.Medium), Tags: m.Tags, File: m.File, Line: m.Line}
-	if slices.Contains(b.Options.Disable, m.ID) || m.Name != "" && slices.Contains(b.Options.Disable, m.Name) {
-		e.State = "disabled"
+// compiled takes over what compiling says of a document.
+func (e *Entry) compiled(m *sigma.Meta, alerts bool) {
+	e.Level = m.Level
+	switch {
+	case e.State == "disabled":
+	case alerts:
+		e.State = ""
+	default:
+		e.State = "counted"
 	}
-	return e
 }
 
-func counts(c *sigma.Correlation) string {
-	condition := c.Condition.String()
-	if c.Expr != nil {
-		condition = c.Expr.String()
-	}
-	text := fmt.Sprintf("%s (%s) of %s in %s", c.Type, condition, strings.Join(c.Rules, ", "), span(c.Timespan))
-	if len(c.GroupBy) > 0 {
-		text += " by " + strings.Join(c.GroupBy, ", ")
+func counts(c *sigma.CompiledCorrelation) string {
+	text := fmt.Sprintf("%s (%s) of %s in %s", c.Type(), c.Condition(), strings.Join(c.Rules(), ", "), span(c.Timespan()))
+	if len(c.GroupBy()) > 0 {
+		text += " by " + strings.Join(c.GroupBy(), ", ")
 	}
 	return text
 }
@@ -124,9 +122,9 @@ func (e *Entry) levelName() string {
 // on says which records a rule is tried on.
 func (e *Entry) on() string {
 	switch {
-	case e.Counts != "":
+	case e.Kind == "correlation":
 		return e.Counts
-	case e.Filters != "":
+	case e.Kind == "filter":
 		return "filters " + e.Filters
 	case e.Sources == nil && e.Names == nil:
 		return "every record"
@@ -243,8 +241,9 @@ func (e *Entry) keys(order string) []string {
 	return slices.Compact(keys)
 }
 
-// FormatList writes a table, with a heading above each group that has one. On a terminal lines are as wide as it is, and what
-// does not fit is cut; elsewhere they are as wide as need be.
+// FormatList writes a table, with a heading above each group that has one. On a
+// terminal lines are as wide as it is, and what does not fit is cut; elsewhere
+// they are as wide as need be.
 func FormatList(w io.Writer, groups []Group, look screen.Look) error {
 	var b strings.Builder
 	name, ids := 0, 0

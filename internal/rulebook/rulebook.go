@@ -153,6 +153,33 @@ func (b *Book) compile() (*sigma.Set, []error) {
 	return set, errs
 }
 
+// whole compiles all rules of the book and all correlations, also those that are
+// disabled, or that only count for others: they may be asked about, too. Its
+// errors are those of compile.
+func (b *Book) whole() *sigma.Set {
+	c, o := ruletest.Loud(b.Collection), b.Options
+	c.Filters = slices.DeleteFunc(slices.Clone(c.Filters), func(f *sigma.Filter) bool { return b.disabled(&f.Meta) })
+	o.Disable = nil
+	set, _ := sigma.Compile(c, o)
+	return set
+}
+
+func (b *Book) disabled(m *sigma.Meta) bool {
+	return slices.Contains(b.Options.Disable, m.ID) || m.Name != "" && slices.Contains(b.Options.Disable, m.Name)
+}
+
+// alerting returns, by id, which rules and correlations of a set alert.
+func alerting(set *sigma.Set) map[string]bool {
+	alerts := map[string]bool{}
+	for _, r := range set.Rules() {
+		alerts[r.Meta().ID] = r.Alerts()
+	}
+	for _, c := range set.Correlations() {
+		alerts[c.Meta().ID] = true
+	}
+	return alerts
+}
+
 // looked reports whether what is in a file is looked at, and is not only there
 // for others to refer to.
 func (b *Book) looked(file string) bool { return b.own == nil || b.own[absolute(file)] }

@@ -201,3 +201,35 @@ func TestADisabledRuleMayBeAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// A list says of everything what it is, whether it alerts by itself or not.
+func TestAListOfWhatDoesNotAlert(t *testing.T) {
+	dir := write(t, map[string]string{"a.yml": rule("a") + "level: high\n" +
+		"---\ntitle: C\nname: c\ncorrelation: {type: value_count, rules: a, group-by: who, timespan: 1m, condition: {field: x, gte: 2}}\n" +
+		"---\ntitle: D\nname: d\ncorrelation: {type: event_count, rules: c, timespan: 90m, condition: {gt: 1}}\n" +
+		"---\n" + rule("b") + "---\n" + strings.ReplaceAll(rule("e"), "eventName:", "eventName|expand: '%nobody%', x:") +
+		"---\ntitle: F\nname: f\nlogsource: {product: aws}\nfilter: {rules: [a], s: {eventName: a}, condition: not s}\n"})
+	config := shippedAnd(dir)
+	config.Rules.Shipped, config.Rules.Disable = false, []string{"b", "f"}
+	config.Rules.Level = map[string]string{"b": "critical"}
+	book := open(t, rulebook.Source{Config: config})
+	var got []string
+	for _, e := range book.List() {
+		got = append(got, fmt.Sprintf("%s: %v %s %v %s", e.Name, e.Level, e.State, e.Names, e.Counts))
+	}
+	want := []string{
+		"a: high counted [a] ",
+		"b: critical disabled [b] ",
+		"e: medium broken [] ",
+		"c: high counted [] value_count (field: x, gte: 2) of a in 1m by who",
+		"d: high  [] event_count (gt: 1) of c in 90m",
+		"f: Level(0) disabled [] ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// A filter that is disabled filters nothing.
+	if a, err := book.Explain([]byte(`{"eventName": "a"}`), []string{"a"}); err != nil || !a.Verdicts[0].Matches {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
