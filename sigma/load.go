@@ -139,7 +139,7 @@ func parse(c *Collection, file string, data []byte) []error {
 			return errs
 		}
 		if err != nil {
-			return append(errs, yamlError(file, data, err))
+			return append(errs, SyntaxError(file, data, err))
 		}
 		if len(root.Content) == 0 || root.Content[0].ShortTag() == "!!null" {
 			continue // an empty document, such as one after a last "---"

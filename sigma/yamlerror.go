@@ -8,9 +8,11 @@ import (
 	"strings"
 )
 
-// yamlError says what is wrong with a file that is not YAML. Package yaml
-// speaks of its own workings about mistakes that are easy to make.
-func yamlError(file string, data []byte, err error) error {
+// SyntaxError says what is wrong with a file that is not YAML, and what to write
+// instead, when package go.yaml.in/yaml/v3 returned err for its data. That
+// package speaks of its own workings about mistakes that are easy to make.
+// Tests beside rules and configurations are explained like rules.
+func SyntaxError(file string, data []byte, err error) *Error {
 	e := &Error{File: file}
 	e.Line, e.Msg = splitYAMLError(err)
 	at, tab := tabIndent(data)

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/trailbell/trailbell/sigma"
 )
 
 // ReadFile changes c by a YAML file. A key that does not exist and a value that
@@ -67,29 +69,19 @@ func (c *Config) parse(path string, data []byte) error {
 	if err := documents.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil // empty, or comments only
 	} else if err != nil {
-		return syntax(path, err)
+		return sigma.SyntaxError(path, data, err)
 	}
 	switch err := documents.Decode(&second); {
 	case err == nil:
 		return fmt.Errorf("%s:%d: a second YAML document begins here; put everything into one", path, second.Line)
 	case !errors.Is(err, io.EOF):
-		return syntax(path, err)
+		return sigma.SyntaxError(path, data, err)
 	}
 	r.read(doc.Content[0], reflect.ValueOf(c).Elem(), "")
 	if c.DataDir == "" {
 		c.DataDir = stateDir() // said to be the default
 	}
 	return errors.Join(r.errs...)
-}
-
-// syntax puts the line, which package yaml has in its text only, behind the
-// path.
-func syntax(path string, err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if rest, ok := strings.CutPrefix(text, "line "); ok {
-		return fmt.Errorf("%s:%s", path, rest)
-	}
-	return fmt.Errorf("%s: %s", path, text)
 }
 
 // reader fills a value from a YAML tree. The library's own strict mode knows

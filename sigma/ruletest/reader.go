@@ -65,7 +65,7 @@ func (r *reader) read(f *File, data []byte, tests bool) bool {
 			return found
 		case err != nil:
 			if found {
-				r.errs = append(r.errs, syntaxError(r.file, err))
+				r.errs = append(r.errs, sigma.SyntaxError(r.file, data, err))
 			} // else it is the rules' own, and said there
 			return found
 		case len(root.Content) == 0 || root.Content[0].ShortTag() == "!!null":
@@ -93,21 +93,6 @@ func isTest(n *yaml.Node) bool {
 		}
 	}
 	return cases
-}
-
-// syntaxError takes the line out of an error of package yaml, which has it in
-// its text only.
-func syntaxError(file string, err error) error {
-	e := &sigma.Error{File: file, Msg: strings.TrimPrefix(err.Error(), "yaml: ")}
-	if after, ok := strings.CutPrefix(e.Msg, "line "); ok {
-		if number, rest, ok := strings.Cut(after, ": "); ok {
-			if line, err := strconv.Atoi(number); err == nil {
-				e.Line, e.Msg = line, rest
-			}
-		}
-	}
-	e.Msg = "not YAML: " + e.Msg
-	return e
 }
 
 func (r *reader) document(f *File, n *yaml.Node) {

@@ -184,6 +184,7 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		{"no rule", "cases: [{name: a, events: [{}], rings: [{count: 1}]}]", `1:41: there is no "rule" that shall ring; write its name, its id or its title`},
 		{"rings as a map", "cases: [{name: a, events: [{}], rings: {rule: trail_stopped}}]", `1:40: "rings" must be a list, as in [{rule: trail_stopped}], or [] for nothing`},
 		{"a key twice", "cases: [{name: a, name: b, events: [{}]}]", `1:19: a case: key "name" is there twice, first in line 1`},
+		{"a tab", "cases:\n  - name: a\n\t- name: b\n", `3:1: a tab; indent with spaces`},
 		{"not YAML", "cases: [", `1: not YAML: did not find expected node content`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
