@@ -52,11 +52,11 @@ func TestShippedRulesRingAsTheirTestsSay(t *testing.T) {
 	for _, err := range errs {
 		t.Error(err)
 	}
-	report, errs := ruletest.Run(c, sigma.Options{}, files)
+	runner, errs := ruletest.New(c, sigma.Options{})
 	for _, err := range errs {
 		t.Error(err)
 	}
-	for _, r := range report.Results {
+	for r := range runner.Results(t.Context(), files) {
 		t.Run(path.Base(r.File)+"/"+r.Case, func(t *testing.T) {
 			if r.Err != nil {
 				t.Error(r.Err)
@@ -66,10 +66,11 @@ func TestShippedRulesRingAsTheirTestsSay(t *testing.T) {
 			}
 		})
 	}
-	for _, m := range report.Untested {
+	untested, silent := runner.Unrung(files)
+	for _, m := range untested {
 		t.Errorf("%s:%d: %s has no tests beside it", m.File, m.Line, m.Name)
 	}
-	for _, m := range report.Silent {
+	for _, m := range silent {
 		t.Errorf("%s:%d: no test makes %s ring", m.File, m.Line, m.Name)
 	}
 }

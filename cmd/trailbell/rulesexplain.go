@@ -58,17 +58,34 @@ The rules are those that ` + "`trailbell up`" + ` would run.`,
 	return cmd
 }
 
+// readEvent reads until the end of the file, or of the context: what is typed, or
+// comes through a pipe, may never end.
 func readEvent(cmd *cobra.Command, name, id string) (rulebook.Event, error) {
-	var in io.Reader = cmd.InOrStdin()
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return rulebook.Event{}, err
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		in = file
-	} else {
-		name = "stdin"
+	type outcome struct {
+		event rulebook.Event
+		err   error
 	}
-	return rulebook.ReadEvent(in, name, id)
+	done := make(chan outcome, 1)
+	go func() {
+		event, err := openEvent(cmd.InOrStdin(), name, id)
+		done <- outcome{event, err}
+	}()
+	select {
+	case o := <-done:
+		return o.event, o.err
+	case <-cmd.Context().Done():
+		return rulebook.Event{}, cmd.Context().Err()
+	}
+}
+
+func openEvent(stdin io.Reader, name, id string) (rulebook.Event, error) {
+	if name == "-" {
+		return rulebook.ReadEvent(stdin, "stdin", id)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return rulebook.Event{}, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	return rulebook.ReadEvent(file, name, id)
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 
 	"github.com/spf13/cobra"
+
+	"github.com/trailbell/trailbell/internal/rulebook"
 )
 
 func rulesTestCommand() *cobra.Command {
@@ -38,19 +40,14 @@ It ends with 1 when a case failed or a file is broken.`,
 		if err != nil {
 			return err
 		}
-		tested := book.Test(only)
-		if f.format == "json" {
-			err = tested.Encode(cmd.OutOrStdout())
-		} else {
-			err = tested.Format(cmd.OutOrStdout(), *verbose)
-		}
+		tested, err := book.Test(cmd.Context(), cmd.OutOrStdout(), rulebook.TestOptions{Run: only, JSON: f.format == "json", Verbose: *verbose})
 		if err != nil {
 			return err
 		}
 		if verdict := tested.Verdict(); verdict != "" {
 			return &exitError{code: exitFailed, text: verdict}
 		}
-		if only != nil && len(tested.Results) == 0 {
+		if only != nil && tested.Cases == 0 {
 			return fmt.Errorf("--run: no case matches %q", *run)
 		}
 		return nil

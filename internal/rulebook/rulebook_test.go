@@ -1,7 +1,10 @@
 package rulebook_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,8 +78,8 @@ func TestWhatIsLookedAt(t *testing.T) {
 			if c := b.Check(); c.Errors > 0 || c.Rules != len(strings.Fields(tc.want)) {
 				t.Errorf("%+v", c)
 			}
-			if tested := b.Test(nil); len(tested.Results) != 1 || tested.Failed > 0 || len(tested.Mistakes) > 0 {
-				t.Errorf("%+v", tested)
+			if tested, err := b.Test(t.Context(), io.Discard, rulebook.TestOptions{}); err != nil || tested.Cases != 1 || tested.Verdict() != "" {
+				t.Errorf("%+v, %v", tested, err)
 			}
 		})
 	}
@@ -231,5 +234,34 @@ func TestAListOfWhatDoesNotAlert(t *testing.T) {
 	// A filter that is disabled filters nothing.
 	if a, err := book.Explain([]byte(`{"eventName": "a"}`), []string{"a"}); err != nil || !a.Verdicts[0].Matches {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// interrupted ends a context at the first line that is written, as a key does.
+type interrupted struct {
+	strings.Builder
+	cancel func()
+}
+
+func (i *interrupted) Write(p []byte) (int, error) {
+	i.cancel()
+	return i.Builder.Write(p)
+}
+
+// The outcome of a file is said when it is known, and an end of the context ends
+// the tests, with what has run.
+func TestTestsAreSaidAsTheyEnd(t *testing.T) {
+	const cases = "cases: [{name: x, events: [{}]}]"
+	dir := write(t, map[string]string{"a.yml": rule("a"), "a.test.yml": cases, "b.yml": rule("b"), "b.test.yml": cases})
+	b := open(t, rulebook.Source{Paths: []string{dir}})
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &interrupted{cancel: cancel}
+	tested, err := b.Test(ctx, out, rulebook.TestOptions{})
+	if !errors.Is(err, context.Canceled) || tested.Cases != 1 {
+		t.Errorf("%+v, %v", tested, err)
+	}
+	want := "ok    " + filepath.Join(dir, "a.test.yml") + "  1 case\n1 case of 2 rules: 1 passed, 0 failed\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -1,6 +1,7 @@
 package rulebook
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"regexp"
@@ -15,15 +16,25 @@ import (
 
 // Tested is how the tests of rules came out.
 type Tested struct {
-	// Mistakes are the errors of rule files and of test files.
+	Cases, Failed int
+	// Mistakes are the errors of rule files, of test files and of the
+	// configuration.
 	Mistakes []Mistake
-	Results  []ruletest.Result
 	// Untested have no tests, Silent none that makes them ring. Both are empty
 	// when only some of the cases have been run.
 	Untested, Silent []sigma.Meta
 
-	Failed int // of the results
-	rules  int
+	counts Counts
+}
+
+// TestOptions say which tests to run and how to show them.
+type TestOptions struct {
+	// Run chooses the cases whose "FILE/CASE" it matches; all when it is nil.
+	Run *regexp.Regexp
+	// JSON is an object a line, in place of text.
+	JSON bool
+	// Verbose shows the cases that pass, too.
+	Verbose bool
 }
 
 // tests reads the tests beside the rules that are looked at.
@@ -46,46 +57,66 @@ func (b *Book) tests() ([]*ruletest.File, []error) {
 	return files, errs
 }
 
-// Test runs the tests beside the rules: those whose "FILE/CASE" the expression
-// matches, all when it is nil.
-func (b *Book) Test(run *regexp.Regexp) *Tested {
-	files, errs := b.tests()
-	t := &Tested{}
-	for _, list := range [][]error{b.Errs, errs} {
+// Test runs the tests beside the rules, and writes how each came out as soon as
+// it is known: as `go test` does, a block for each failure and a line for each
+// file, or as JSON. What is wrong with files, and which rules no test makes
+// ring, comes last.
+//
+// When the context ends, so do the tests. What has run is said then, and the
+// error is that of the context.
+func (b *Book) Test(ctx context.Context, w io.Writer, o TestOptions) (*Tested, error) {
+	files, unread := b.tests()
+	runner, errs := ruletest.New(b.Collection, b.Options)
+	t := &Tested{counts: b.counts()}
+	for _, list := range [][]error{b.Errs, errs, unread} {
 		for _, err := range list {
 			t.Mistakes = append(t.Mistakes, mistake("error", err))
 		}
 	}
-	if run != nil {
-		for _, f := range files {
-			f.Cases = slices.DeleteFunc(f.Cases, func(c *ruletest.Case) bool { return !run.MatchString(f.Path + "/" + c.Name) })
+	var out testWriter = newTestText(w, o.Verbose, files)
+	if o.JSON {
+		out = testJSON{w}
+	}
+	for _, f := range files {
+		if o.Run != nil {
+			f.Cases = slices.DeleteFunc(f.Cases, func(c *ruletest.Case) bool { return !o.Run.MatchString(f.Path + "/" + c.Name) })
+		}
+		cases, failed := 0, 0
+		for r := range runner.Results(ctx, []*ruletest.File{f}) {
+			cases++
+			if !r.Passed() {
+				failed++
+			}
+			if err := out.result(&r); err != nil {
+				return nil, err
+			}
+		}
+		t.Cases, t.Failed = t.Cases+cases, t.Failed+failed
+		if ctx.Err() != nil {
+			break
+		}
+		if cases > 0 {
+			if err := out.file(f.Path, cases, failed); err != nil {
+				return nil, err
+			}
 		}
 	}
-	report, errs := ruletest.Run(b.Collection, b.Options, files)
-	for _, err := range errs {
-		t.Mistakes = append(t.Mistakes, mistake("error", err))
-	}
-	t.Results = report.Results
-	for i := range t.Results {
-		if !t.Results[i].Passed() {
-			t.Failed++
-		}
-	}
-	if run == nil {
+	if o.Run == nil && ctx.Err() == nil {
 		elsewhere := func(m sigma.Meta) bool { return !b.looked(m.File) }
-		t.Untested = slices.DeleteFunc(report.Untested, elsewhere)
-		t.Silent = slices.DeleteFunc(report.Silent, elsewhere)
+		untested, silent := runner.Unrung(files)
+		t.Untested, t.Silent = slices.DeleteFunc(untested, elsewhere), slices.DeleteFunc(silent, elsewhere)
 	}
-	counts := b.counts()
-	t.rules = counts.Rules + counts.Correlations
-	return t
+	if err := out.end(t); err != nil {
+		return nil, err
+	}
+	return t, ctx.Err()
 }
 
 // Verdict says what failed; empty when nothing did.
 func (t *Tested) Verdict() string {
 	var parts []string
 	if t.Failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s failed", t.Failed, count(len(t.Results), "case", "cases")))
+		parts = append(parts, fmt.Sprintf("%d of %s failed", t.Failed, count(t.Cases, "case", "cases")))
 	}
 	if n := len(t.Mistakes); n > 0 {
 		parts = append(parts, count(n, "error", "errors")+" in the files")
@@ -93,69 +124,93 @@ func (t *Tested) Verdict() string {
 	return strings.Join(parts, ", ")
 }
 
-// Format writes the outcome as `go test` does: a block for each failure, a line
-// for each file, and a summary. With verbose every case has a line.
-func (t *Tested) Format(w io.Writer, verbose bool) error {
-	var b strings.Builder
-	for _, m := range t.Mistakes {
-		fmt.Fprintln(&b, screen.Safe(m.String()))
+// summary is one line.
+func (t *Tested) summary() string {
+	parts := []string{fmt.Sprintf("%s of %s: %d passed, %d failed", count(t.Cases, "case", "cases"),
+		count(t.counts.Rules+t.counts.Correlations, "rule", "rules"), t.Cases-t.Failed, t.Failed)}
+	if n := len(t.Mistakes); n > 0 {
+		parts = append(parts, count(n, "error", "errors")+" in the files")
 	}
-	width := 0
-	for i := range t.Results {
-		width = max(width, len(t.Results[i].File))
+	if n := len(t.Untested); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d without tests", n))
 	}
-	for i := 0; i < len(t.Results); {
-		file, first, failed := t.Results[i].File, i, 0
-		for ; i < len(t.Results) && t.Results[i].File == file; i++ {
-			r := &t.Results[i]
-			if !r.Passed() {
-				failed++
-			}
-			formatResult(&b, r, verbose)
-		}
-		if failed > 0 {
-			fmt.Fprintf(&b, "FAIL  %-*s  %d of %s\n", width, screen.Safe(file), failed, count(i-first, "case", "cases"))
-		} else {
-			fmt.Fprintf(&b, "ok    %-*s  %s\n", width, screen.Safe(file), count(i-first, "case", "cases"))
-		}
+	if n := len(t.Silent); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d that no test makes ring", n))
 	}
-	for _, m := range t.Untested {
-		fmt.Fprintf(&b, "?     %s: no tests: %s\n", screen.Safe(m.File), screen.Safe(label(&m)))
-	}
-	for _, m := range t.Silent {
-		fmt.Fprintf(&b, "?     %s: no test makes it ring: %s\n", screen.Safe(m.File), screen.Safe(label(&m)))
-	}
-	fmt.Fprintf(&b, "%s of %s: %d passed, %d failed", count(len(t.Results), "case", "cases"), count(t.rules, "rule", "rules"), len(t.Results)-t.Failed, t.Failed)
-	for _, part := range []struct {
-		n    int
-		text string
-	}{{len(t.Mistakes), "errors in the files"}, {len(t.Untested), "without tests"}, {len(t.Silent), "that no test makes ring"}} {
-		if part.n > 0 {
-			fmt.Fprintf(&b, ", %d %s", part.n, part.text)
-		}
-	}
-	b.WriteByte('\n')
-	_, err := io.WriteString(w, b.String())
-	return err
+	return strings.Join(parts, ", ")
 }
 
-func formatResult(b *strings.Builder, r *ruletest.Result, verbose bool) {
+// testWriter shows tests while they run.
+type testWriter interface {
+	result(*ruletest.Result) error
+	// file is told of each file that is through and had cases.
+	file(name string, cases, failed int) error
+	end(*Tested) error
+}
+
+// testText is for people.
+type testText struct {
+	w       io.Writer
+	verbose bool
+	width   int // of the names of files
+}
+
+func newTestText(w io.Writer, verbose bool, files []*ruletest.File) *testText {
+	t := &testText{w: w, verbose: verbose}
+	for _, f := range files {
+		t.width = max(t.width, len(screen.Safe(f.Path)))
+	}
+	return t
+}
+
+func (t *testText) result(r *ruletest.Result) error {
 	verdict := "PASS"
 	if !r.Passed() {
 		verdict = "FAIL"
-	} else if !verbose {
-		return
+	} else if !t.verbose {
+		return nil
 	}
-	fmt.Fprintf(b, "--- %s: %s (%s:%d)\n", verdict, screen.Safe(r.Case), screen.Safe(r.File), r.Line)
+	var b strings.Builder
+	fmt.Fprintf(&b, "--- %s: %s (%s:%d)\n", verdict, screen.Safe(r.Case), screen.Safe(r.File), r.Line)
 	if r.Err != nil {
-		fmt.Fprintf(b, "    %s\n", screen.Safe(r.Err.Error()))
+		fmt.Fprintf(&b, "    %s\n", screen.Safe(r.Err.Error()))
 	}
 	for _, d := range r.Differences {
-		fmt.Fprintf(b, "    %s\n", screen.Safe(d.String()))
+		fmt.Fprintf(&b, "    %s\n", screen.Safe(d.String()))
 	}
+	_, err := io.WriteString(t.w, b.String())
+	return err
 }
 
-// testEvent is a line of JSON about a test.
+func (t *testText) file(name string, cases, failed int) error {
+	verdict, outcome := "ok  ", count(cases, "case", "cases")
+	if failed > 0 {
+		verdict, outcome = "FAIL", fmt.Sprintf("%d of %s", failed, outcome)
+	}
+	_, err := fmt.Fprintf(t.w, "%s  %-*s  %s\n", verdict, t.width, screen.Safe(name), outcome)
+	return err
+}
+
+func (t *testText) end(all *Tested) error {
+	var b strings.Builder
+	for _, m := range all.Untested {
+		fmt.Fprintf(&b, "?     %s: no tests: %s\n", screen.Safe(m.File), screen.Safe(label(&m)))
+	}
+	for _, m := range all.Silent {
+		fmt.Fprintf(&b, "?     %s: no test makes it ring: %s\n", screen.Safe(m.File), screen.Safe(label(&m)))
+	}
+	for _, m := range all.Mistakes {
+		fmt.Fprintln(&b, screen.Safe(m.String()))
+	}
+	fmt.Fprintln(&b, all.summary())
+	_, err := io.WriteString(t.w, b.String())
+	return err
+}
+
+// testJSON writes an object a line: one for each case, and at the end one for
+// each rule that no test makes ring and each error.
+type testJSON struct{ w io.Writer }
+
 type testEvent struct {
 	Action      string       `json:"action"` // pass, fail, untested, silent, error
 	File        string       `json:"file,omitempty"`
@@ -173,33 +228,33 @@ type difference struct {
 	Got  string `json:"got"`
 }
 
-// Encode writes the outcome as JSON, an object a line: one for each error, each
-// case, and each rule that no test makes ring.
-func (t *Tested) Encode(w io.Writer) error {
-	var events []any
-	for _, m := range t.Mistakes {
-		events = append(events, testEvent{Action: "error", File: m.File, Line: m.Line, Column: m.Column, Rule: m.Rule, Message: m.Message})
+func (t testJSON) result(r *ruletest.Result) error {
+	e := testEvent{Action: "pass", File: r.File, Line: r.Line, Column: r.Column, Case: r.Case}
+	if !r.Passed() {
+		e.Action = "fail"
 	}
-	for i := range t.Results {
-		r := &t.Results[i]
-		e := testEvent{Action: "pass", File: r.File, Line: r.Line, Column: r.Column, Case: r.Case}
-		if !r.Passed() {
-			e.Action = "fail"
-		}
-		if r.Err != nil {
-			m := mistake("error", r.Err)
-			e.Line, e.Column, e.Message = m.Line, m.Column, m.Message
-		}
-		for _, d := range r.Differences {
-			e.Differences = append(e.Differences, difference(d))
-		}
-		events = append(events, e)
+	if r.Err != nil {
+		m := mistake("error", r.Err)
+		e.Line, e.Column, e.Message = m.Line, m.Column, m.Message
 	}
-	for _, m := range t.Untested {
+	for _, d := range r.Differences {
+		e.Differences = append(e.Differences, difference(d))
+	}
+	return encode(t.w, []testEvent{e})
+}
+
+func (testJSON) file(string, int, int) error { return nil }
+
+func (t testJSON) end(all *Tested) error {
+	var events []testEvent
+	for _, m := range all.Untested {
 		events = append(events, testEvent{Action: "untested", File: m.File, Line: m.Line, Rule: label(&m)})
 	}
-	for _, m := range t.Silent {
+	for _, m := range all.Silent {
 		events = append(events, testEvent{Action: "silent", File: m.File, Line: m.Line, Rule: label(&m)})
 	}
-	return encode(w, events)
+	for _, m := range all.Mistakes {
+		events = append(events, testEvent{Action: "error", File: m.File, Line: m.Line, Column: m.Column, Rule: m.Rule, Message: m.Message})
+	}
+	return encode(t.w, events)
 }

@@ -2,6 +2,7 @@ package ruletest_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -41,11 +42,12 @@ func TestTheExampleOfTheDocumentationPasses(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	report, errs := ruletest.Run(c, sigma.Options{}, files)
-	if len(errs) > 0 || len(report.Results) != 3 || len(report.Silent) > 0 {
-		t.Errorf("%d results, silent %v, %v", len(report.Results), report.Silent, errs)
+	runner, errs := ruletest.New(c, sigma.Options{})
+	results := slices.Collect(runner.Results(t.Context(), files))
+	if _, silent := runner.Unrung(files); len(errs) > 0 || len(results) != 3 || len(silent) > 0 {
+		t.Errorf("%d results, silent %v, %v", len(results), silent, errs)
 	}
-	for _, r := range report.Results {
+	for _, r := range results {
 		if !r.Passed() {
 			t.Errorf("%s: %v %v", r.Case, r.Err, r.Differences)
 		}

@@ -1,6 +1,7 @@
 package ruletest_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"testing/fstest"
@@ -39,11 +40,11 @@ cases:
 	if len(errs) > 0 {
 		log.Fatal(errs)
 	}
-	report, errs := ruletest.Run(collection, sigma.Options{}, tests)
+	runner, errs := ruletest.New(collection, sigma.Options{})
 	if len(errs) > 0 {
 		log.Fatal(errs)
 	}
-	for _, r := range report.Results {
+	for r := range runner.Results(context.Background(), tests) {
 		fmt.Printf("%s:%d %s: %v\n", r.File, r.Line, r.Case, r.Passed())
 		for _, d := range r.Differences {
 			fmt.Println("   ", d)

@@ -29,9 +29,9 @@ func FuzzLoad(f *testing.F) {
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
-		report, _ := ruletest.Run(c, sigma.Options{}, files)
-		for i := range report.Results {
-			for _, d := range report.Results[i].Differences {
+		runner, _ := ruletest.New(c, sigma.Options{})
+		for r := range runner.Results(t.Context(), files) {
+			for _, d := range r.Differences {
 				if d.Rule == "" || d.Got == "" {
 					t.Fatalf("a difference says nothing: %+v", d)
 				}

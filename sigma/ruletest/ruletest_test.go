@@ -1,9 +1,11 @@
 package ruletest_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -52,7 +54,7 @@ func run(t *testing.T, files map[string]string) string {
 		t.Fatal(errs)
 	}
 	tests, errs := ruletest.Load(fsys, ".")
-	report, more := ruletest.Run(c, sigma.Options{}, tests)
+	runner, more := ruletest.New(c, sigma.Options{})
 	if len(more) > 0 {
 		t.Fatal(more)
 	}
@@ -60,7 +62,7 @@ func run(t *testing.T, files map[string]string) string {
 	for _, err := range errs {
 		fmt.Fprintln(&b, err)
 	}
-	for _, r := range report.Results {
+	for r := range runner.Results(t.Context(), tests) {
 		if r.Passed() {
 			fmt.Fprintf(&b, "ok %s\n", r.Case)
 			continue
@@ -73,10 +75,11 @@ func run(t *testing.T, files map[string]string) string {
 			fmt.Fprintf(&b, "  %s\n", d)
 		}
 	}
-	for _, m := range report.Untested {
+	untested, silent := runner.Unrung(tests)
+	for _, m := range untested {
 		fmt.Fprintf(&b, "untested %s\n", m.Title)
 	}
-	for _, m := range report.Silent {
+	for _, m := range silent {
 		fmt.Fprintf(&b, "silent %s\n", m.Title)
 	}
 	return b.String()
@@ -365,13 +368,38 @@ func TestABrokenRuleCannotRing(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	report, _ := ruletest.Run(c, sigma.Options{}, files)
+	runner, _ := ruletest.New(c, sigma.Options{})
+	results := slices.Collect(runner.Results(t.Context(), files))
 	for i, want := range []string{
 		"a.test.yml:1:9: nothing in a.yml can ring: it is broken; see its error",
 		`b.test.yml:1:58: rule "a" cannot ring: it is broken; see its error`,
 	} {
-		if got := report.Results[i].Err; got == nil || got.Error() != want {
+		if got := results[i].Err; got == nil || got.Error() != want {
 			t.Errorf("got  %v\nwant %s", got, want)
 		}
+	}
+}
+
+func TestTheContextEndsTheRun(t *testing.T) {
+	fsys := fstest.MapFS{
+		"a.yml":      {Data: []byte("title: A\nname: a\nlogsource: {product: aws}\ndetection: {s: {x: y}, condition: s}\n")},
+		"a.test.yml": {Data: []byte("cases: [{name: one, events: [{}]}, {name: two, events: [{}]}, {name: three, events: [{repeat: 1000}]}]\n")},
+	}
+	c, _ := sigma.Load(fsys, ".")
+	files, _ := ruletest.Load(fsys, ".")
+	runner, errs := ruletest.New(c, sigma.Options{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var ran []string
+	for r := range runner.Results(ctx, files) {
+		if ran = append(ran, r.Case); len(ran) == 2 {
+			cancel()
+		}
+	}
+	if diff := cmp.Diff([]string{"one", "two"}, ran); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

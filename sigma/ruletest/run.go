@@ -2,7 +2,9 @@ package ruletest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -10,18 +12,6 @@ import (
 	"github.com/trailbell/trailbell/sigma/correlate"
 	"github.com/trailbell/trailbell/sigma/internal/spelling"
 )
-
-// Report is what the tests said about a collection.
-type Report struct {
-	// Results has one entry a case, in the order of the files.
-	Results []Result
-	// Untested are the rules and correlations that have no tests: none beside
-	// them, and no case that says they ring.
-	Untested []sigma.Meta
-	// Silent are those that have tests beside them, none of which makes them
-	// ring.
-	Silent []sigma.Meta
-}
 
 // Result is how a case came out.
 type Result struct {
@@ -54,7 +44,22 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: want %s; it %s", d.Rule, d.Want, d.Got)
 }
 
-// Run runs the cases of files against the rules of a collection.
+// Runner runs tests against the rules of one collection. It is not safe for
+// concurrent use.
+type Runner struct {
+	set     *sigma.Set
+	targets []*target
+	byFile  map[string][]*target // by file without its extension
+	// byName has ids, names and titles; of a title that several have, nil.
+	byName       map[string]*target
+	names        []string // for suggestions
+	rules        map[*sigma.CompiledRule]*target
+	correlations map[*sigma.CompiledCorrelation]*target
+	// cannot says, by id, name, title or file, why a rule cannot ring.
+	cannot map[string]string
+}
+
+// New returns a Runner for a collection.
 //
 // Every rule and every correlation is looked at, also one that would not alert
 // by itself because a correlation counts it: a test is about a rule and not
@@ -62,32 +67,60 @@ func (d Difference) String() string {
 //
 // The errors are those of the collection as a whole, as [sigma.Compile] returns
 // them; the rules without errors are tested all the same.
-func Run(c *sigma.Collection, o sigma.Options, files []*File) (*Report, []error) {
+func New(c *sigma.Collection, o sigma.Options) (*Runner, []error) {
 	o.Disable, o.Level = nil, nil
 	set, errs := sigma.Compile(Loud(c), o)
-	r := newRunner(c, set)
-	report := &Report{}
-	for _, f := range files {
-		for _, one := range f.Cases {
-			report.Results = append(report.Results, r.run(f, one))
+	return newRunner(c, set), errs
+}
+
+// Results runs the cases of files, in their order, and says how each came out.
+// It ends when the context does: the case that is running then has no result.
+func (r *Runner) Results(ctx context.Context, files []*File) iter.Seq[Result] {
+	return func(yield func(Result) bool) {
+		for _, f := range files {
+			for _, one := range f.Cases {
+				result, err := r.run(ctx, f, one)
+				if err != nil || !yield(result) {
+					return
+				}
+			}
 		}
 	}
-	tested := map[string]bool{}
+}
+
+// Unrung returns the rules and correlations that no case expects to ring:
+// untested are those without tests beside them, silent those with tests. What
+// stands beside a file that could not be read is neither: nobody knows what its
+// tests would have expected.
+func (r *Runner) Unrung(files []*File) (untested, silent []sigma.Meta) {
+	const whole, broken = 1, 2
+	state := map[string]int{}
+	expected := map[*target]bool{}
 	for _, f := range files {
 		base, _ := RuleFile(f.Path)
-		tested[base] = true
+		state[base] = max(state[base], whole)
+		if len(f.Cases) == 0 {
+			state[base] = broken
+		}
+		for _, c := range f.Cases {
+			for _, ring := range c.rings {
+				if t := r.byName[ring.rule]; t != nil {
+					expected[t] = true
+				}
+			}
+		}
 	}
 	for _, t := range r.targets {
 		base, _ := RuleFile(t.meta.File)
 		switch {
-		case t.expected:
-		case tested[base]:
-			report.Silent = append(report.Silent, *t.meta)
-		default:
-			report.Untested = append(report.Untested, *t.meta)
+		case expected[t]:
+		case state[base] == whole:
+			silent = append(silent, *t.meta)
+		case state[base] == 0:
+			untested = append(untested, *t.meta)
 		}
 	}
-	return report, errs
+	return untested, silent
 }
 
 // Loud returns a copy of a collection in which every correlation lets what it
@@ -108,27 +141,12 @@ type target struct {
 	meta        *sigma.Meta
 	rule        *sigma.CompiledRule        // nil for a correlation
 	correlation *sigma.CompiledCorrelation // nil for a rule
-	expected    bool                       // to ring, by any case
 }
 
 func (t *target) label() string { return cmp.Or(t.meta.Name, t.meta.Title) }
 
-// runner runs cases against one set.
-type runner struct {
-	set     *sigma.Set
-	targets []*target
-	byFile  map[string][]*target // by file without its extension
-	// byName has ids, names and titles; of a title that several have, nil.
-	byName       map[string]*target
-	names        []string // for suggestions
-	rules        map[*sigma.CompiledRule]*target
-	correlations map[*sigma.CompiledCorrelation]*target
-	// cannot says, by id, name, title or file, why a rule cannot ring.
-	cannot map[string]string
-}
-
-func newRunner(c *sigma.Collection, set *sigma.Set) *runner {
-	r := &runner{
+func newRunner(c *sigma.Collection, set *sigma.Set) *Runner {
+	r := &Runner{
 		set: set, byFile: map[string][]*target{}, byName: map[string]*target{}, cannot: map[string]string{},
 		rules: map[*sigma.CompiledRule]*target{}, correlations: map[*sigma.CompiledCorrelation]*target{},
 	}
@@ -172,7 +190,7 @@ func newRunner(c *sigma.Collection, set *sigma.Set) *runner {
 }
 
 // exclude remembers why a rule cannot ring.
-func (r *runner) exclude(m *sigma.Meta, reason string) {
+func (r *Runner) exclude(m *sigma.Meta, reason string) {
 	base, _ := RuleFile(m.File)
 	for _, key := range []string{m.ID, m.Name, m.Title, base} {
 		r.cannot[key] = reason
@@ -180,7 +198,7 @@ func (r *runner) exclude(m *sigma.Meta, reason string) {
 }
 
 // filter makes the tests beside a filter look at the rules that it is for.
-func (r *runner) filter(f *sigma.Filter) {
+func (r *Runner) filter(f *sigma.Filter) {
 	base, _ := RuleFile(f.File)
 	for _, t := range r.targets {
 		named := slices.ContainsFunc(f.Rules, func(name string) bool { return name == t.meta.ID || name == t.meta.Name })
@@ -190,11 +208,46 @@ func (r *runner) filter(f *sigma.Filter) {
 	}
 }
 
-func (r *runner) run(f *File, c *Case) Result {
+// run says how a case came out. Its error is that of the context.
+func (r *Runner) run(ctx context.Context, f *File, c *Case) (Result, error) {
 	result := Result{File: f.Path, Line: c.Line, Column: c.Column, Case: c.Name}
-	fail := func(at position, format string, args ...any) Result {
-		result.Err = &sigma.Error{File: f.Path, Line: at.line, Column: at.column, Msg: fmt.Sprintf(format, args...)}
-		return result
+	wants, err := r.resolve(f, c)
+	if err != nil {
+		result.Err = err
+		return result, nil
+	}
+	deliveries, err := c.deliveries()
+	if err != nil {
+		result.Err = failure(f, position{c.Line, c.Column}, "%v", err)
+		return result, nil
+	}
+	got, err := r.ring(ctx, deliveries)
+	if err != nil {
+		return result, err
+	}
+	for _, t := range r.targets {
+		expected, looked := wants[t]
+		if !looked {
+			continue
+		}
+		differences := compare(t, expected, got[t])
+		if t.rule != nil && len(got[t]) == 0 && len(differences) > 0 {
+			differences[0].Got += r.why(t.rule, deliveries)
+		}
+		result.Differences = append(result.Differences, differences...)
+	}
+	return result, nil
+}
+
+func failure(f *File, at position, format string, args ...any) error {
+	return &sigma.Error{File: f.Path, Line: at.line, Column: at.column, Msg: fmt.Sprintf(format, args...)}
+}
+
+// resolve finds what a case looks at, and what it expects of each: nothing of
+// most.
+func (r *Runner) resolve(f *File, c *Case) (map[*target][]ring, error) {
+	fail := func(at position, format string, args ...any) (map[*target][]ring, error) {
+		return nil, failure(f, at, format, args...)
 	}
 	base, tests := RuleFile(f.Path)
 	own := r.byFile[base]
@@ -208,11 +261,10 @@ func (r *runner) run(f *File, c *Case) Result {
 		}
 		return fail(position{c.Line, c.Column}, "there are no rules in %s that could ring", where)
 	}
-	looked := map[*target]bool{}
-	for _, t := range own {
-		looked[t] = true
-	}
 	wants := map[*target][]ring{}
+	for _, t := range own {
+		wants[t] = nil
+	}
 	for _, expected := range c.rings {
 		t, known := r.byName[expected.rule]
 		switch reason, cannot := r.cannot[expected.rule]; {
@@ -234,25 +286,9 @@ func (r *runner) run(f *File, c *Case) Result {
 				}
 			}
 		}
-		looked[t], t.expected = true, true
 		wants[t] = append(wants[t], expected)
 	}
-	deliveries, err := c.deliveries()
-	if err != nil {
-		return fail(position{c.Line, c.Column}, "%v", err)
-	}
-	got := r.ring(deliveries)
-	for _, t := range r.targets {
-		if !looked[t] {
-			continue
-		}
-		differences := compare(t, wants[t], got[t])
-		if t.rule != nil && len(got[t]) == 0 && len(differences) > 0 {
-			differences[0].Got += r.why(t.rule, deliveries)
-		}
-		result.Differences = append(result.Differences, differences...)
-	}
-	return result
+	return wants, nil
 }
 
 // occurrence is what rang: the matches of a rule, or an episode.
@@ -263,11 +299,14 @@ type occurrence struct {
 }
 
 // ring returns what rings for the records of a case.
-func (r *runner) ring(deliveries []delivery) map[*target][]*occurrence {
+func (r *Runner) ring(ctx context.Context, deliveries []delivery) (map[*target][]*occurrence, error) {
 	got := map[*target][]*occurrence{}
 	numbers := map[string]int{}
 	c := correlate.New(r.set)
 	for _, d := range deliveries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if _, again := numbers[d.id]; !again {
 			numbers[d.id] = d.event
 		}
@@ -295,12 +334,12 @@ func (r *runner) ring(deliveries []delivery) map[*target][]*occurrence {
 		}
 		got[t] = append(got[t], o)
 	}
-	return got
+	return got, ctx.Err()
 }
 
 // why says what decided against a rule: on the first record of the kind that it
 // is tried on, or else on the first.
-func (r *runner) why(rule *sigma.CompiledRule, deliveries []delivery) string {
+func (r *Runner) why(rule *sigma.CompiledRule, deliveries []delivery) string {
 	const most = 1000 // to look through more is not worth the time
 	nearest, e := 0, r.set.Explain(rule, deliveries[0].record)
 	for i, d := range deliveries[:min(len(deliveries), most)] {
