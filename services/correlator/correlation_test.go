@@ -374,3 +374,83 @@ func TestMatchesOfAnotherDefinitionDoNotCount(t *testing.T) {
 		t.Errorf("%d alerts, want one", n)
 	}
 }
+
+// All that an alert counts may be taken back: it is withdrawn, by an owner that
+// saw it written and by one that did not.
+func TestAnAlertOfWhatWasTakenBackIsWithdrawn(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	rules := ruleSet(t, `
+title: Read
+name: read
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: Read}, condition: s}
+---
+title: First of a host
+name: first
+correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s, condition: {eq: 1}}
+---
+title: First somewhere
+name: first_somewhere
+correlation: {type: event_count, rules: [first], group-by: [user], timespan: 60s, condition: {gte: 1}}
+`)
+	states := func() string {
+		var all []string
+		for _, a := range final(t, js) {
+			all = append(all, fmt.Sprint(a.Group["user"], " ", a.State, " ", a.EventIDs))
+		}
+		slices.Sort(all)
+		return strings.Join(all, ", ")
+	}
+	stop := run(t, s, rules, options(), "a")
+	publishCalls(t, js, "alice", []call{{id: "a", second: 30, user: "alice", host: "x"}})
+	publishCalls(t, js, "carol", []call{{id: "c", second: 30, user: "carol", host: "y"}})
+	settle(t, js)
+	publishCalls(t, js, "bob, earlier", []call{{id: "b", second: 20, user: "bob", host: "x"}})
+	settle(t, js)
+	if got, want := states(), "alice withdrawn [a], bob open [b], carol open [c]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	stop()
+	stop = run(t, s, rules, options(), "b")
+	publishCalls(t, js, "dave, earlier", []call{{id: "d", second: 20, user: "dave", host: "y"}})
+	settle(t, js)
+	stop()
+	if got, want := states(), "alice withdrawn [a], bob open [b], carol withdrawn [c], dave open [d]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A correlation over rules may become one over correlations, and the other way
+// round: what it said stays, and it begins anew.
+func TestACorrelationBecomesAChain(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	logins := func(object string, second, n int) {
+		var all []login
+		for i := range n {
+			all = append(all, login{fmt.Sprint(object, "-", i), 7, second + i})
+		}
+		publish(t, js, object, all...)
+		settle(t, js)
+	}
+	stop := run(t, s, ruleSet(t, bell), options(), "a")
+	logins("flat", 0, 5)
+	stop()
+	chain := strings.Replace(bell, "rules: [failure]", "rules: [pair]", 1)
+	chain = strings.Replace(chain, "{gt: 4}", "{gt: 1}", 1) + `---
+title: Pair
+name: pair
+correlation: {type: event_count, rules: [failure], group-by: [recipientAccountId, sourceIPAddress], timespan: 360s, condition: {gte: 2}}
+`
+	stop = run(t, s, ruleSet(t, chain), options(), "b")
+	logins("chain", 1900, 4)
+	stop()
+	stop = run(t, s, ruleSet(t, bell), options(), "c")
+	logins("again", 2000, 5)
+	stop()
+	want := []string{"7 [again-0 again-1 again-2 again-3 again-4]", "7 [chain-1 chain-2 chain-3]", "7 [flat-0 flat-1 flat-2 flat-3 flat-4]"}
+	if diff := cmp.Diff(want, living(final(t, js))); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
+	}
+}
