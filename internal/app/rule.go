@@ -19,7 +19,7 @@ func ReadRules(c Correlator) (*sigma.Collection, sigma.Options, []error) {
 	all := &sigma.Collection{}
 	var errs []error
 	if c.Rules.Shipped {
-		shipped, e := sigma.Load(rules.FS, ".")
+		shipped, e := rules.Load()
 		all.Add(shipped)
 		errs = append(errs, e...)
 	}
