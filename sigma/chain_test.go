@@ -177,7 +177,7 @@ func TestConditionsForTheWindowEngine(t *testing.T) {
 		{"a text", "type: temporal, rules: [a, b], condition: b and not a", "b and not a", []string{"a", "b"},
 			window.Condition{Measure: window.Rules, Terms: []window.Term{{Need: []int{1}, Absent: 0b01}}}},
 		{"all steps", "type: temporal_ordered, rules: [a, b, a]", "gte: 3", []string{"a", "b", "a"},
-			window.Condition{Measure: window.OrderedRules, Bounds: []window.Bound{{Op: window.GTE, Value: 3}}}},
+			window.Condition{Measure: window.OrderedRules, Terms: []window.Term{{Need: []int{0, 1, 2}}}}},
 		{"steps of a text are in the order of the rules", "type: temporal_ordered, rules: [b, a], condition: a and b", "a and b", []string{"b", "a"},
 			window.Condition{Measure: window.OrderedRules, Terms: []window.Term{{Need: []int{0, 1}}}}},
 		{"a rule of a text that is two steps", "type: temporal_ordered, rules: [a, b, a], condition: a and b", "a and b", []string{"a", "b", "a"},
@@ -213,7 +213,7 @@ func TestLevelsOfAChain(t *testing.T) {
 		t.Fatal(errs)
 	}
 	want := []window.Level{
-		{Timespan: 180_000, Condition: window.Condition{Measure: window.OrderedRules, Bounds: []window.Bound{{Op: window.GTE, Value: 4}}}},
+		{Timespan: 180_000, Condition: window.Condition{Measure: window.OrderedRules, Terms: []window.Term{{Need: []int{0, 1, 2, 3}}}}},
 		{Timespan: 120_000, Condition: window.Condition{Bounds: []window.Bound{{Op: window.GTE, Value: 3}}}, Outer: []window.Input{{Level: 0, Bit: 0}, {Level: 0, Bit: 3}}},
 		{Timespan: 60_000, Condition: window.Condition{Bounds: []window.Bound{{Op: window.GTE, Value: 2}}}, Outer: []window.Input{{Level: 0, Bit: 1}, {Level: 1, Bit: 1}}},
 	}

@@ -228,7 +228,17 @@ func conditionOf(c *Correlation, bitsOf map[string]uint64, members int) (window.
 		w.Terms = engineTerms(terms)
 		return w, err
 	}
-	if c.all { // a rule may have been named twice, by its id and its name
+	switch {
+	case c.all && t.measure == window.OrderedRules:
+		// To look for one sequence takes half of what it takes to measure the
+		// longest one.
+		var need []int
+		for bit := range members {
+			need = append(need, bit)
+		}
+		w.Terms = []window.Term{{Need: need}}
+		return w, nil
+	case c.all: // a rule may have been named twice, by its id and its name
 		w.Bounds = []window.Bound{{Op: window.GTE, Value: int64(members)}}
 		return w, nil
 	}
