@@ -26,7 +26,9 @@ the records in the same way as those of a watched bucket. Alerts go to stdout,
 everything else to stderr.
 
 It ends with 0 when everything was processed, with 3 when something could not be
-(each is named on stderr), and with 1 otherwise.`,
+(each is named on stderr), and with 1 otherwise. A broken rule is named on
+stderr and changes none of this: the scan goes on with the others. To be stopped
+by one, run ` + "`trailbell rules check`" + ` before.`,
 		Args: func(cmd *cobra.Command, paths []string) error {
 			if len(paths) == 0 {
 				return fmt.Errorf("there is no PATH to scan; see `%s --help`", cmd.CommandPath())

@@ -20,7 +20,10 @@ Watches buckets until it is stopped; started again it goes on where it was. It
 brings a NATS server of its own, whose store is in --data-dir.
 
 It begins with the files of today, UTC, less the look-back of 48 h, and not with
-the beginning of the bucket; --since says otherwise.`,
+the beginning of the bucket; --since says otherwise.
+
+A broken rule is logged, and the others run; ` + "`trailbell rules check`" + ` with the
+same --rules and --config says what is wrong with it.`,
 		Args: noArgs,
 	}
 	f := newConfigFlags(cmd).withBucket().withRules().withNATS().withStore().withHTTP()

@@ -371,7 +371,7 @@ func (f *fleet) start(name string) *process {
 	f.t.Helper()
 	a := newAssembly(f.config, testEnv(f.sink))
 	if name == "correlator" {
-		if err := a.loadRules(); err != nil {
+		if err := a.loadRules(a.logRuleError); err != nil {
 			f.t.Fatal(err)
 		}
 	}

@@ -65,7 +65,7 @@ func Scan(ctx context.Context, c Config, o ScanOptions, env Env) (ScanResult, er
 	env.Sinks = []forwarder.Route{{Name: "report", Sink: report}}
 	env.Log = without(env.Log, stage.DeadLetterLog) // they are named at the end
 	a := newAssembly(c, env)
-	if err := a.loadRules(); err != nil {
+	if err := a.loadRules(a.printRuleError); err != nil {
 		return ScanResult{}, err
 	}
 	if err := estimate(ctx, inputs, o, env); err != nil {
@@ -84,6 +84,11 @@ func Scan(ctx context.Context, c Config, o ScanOptions, env Env) (ScanResult, er
 	}
 	s := scan{assembly: a, ScanOptions: o, inputs: inputs, report: report}
 	return s.run(ctx)
+}
+
+// printRuleError is for a person, who reads what a broken rule quotes.
+func (a *assembly) printRuleError(err error) {
+	_, _ = fmt.Fprintln(a.Err, "trailbell: "+screen.Safe(err.Error()))
 }
 
 type scan struct {

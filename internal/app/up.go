@@ -28,7 +28,7 @@ func Up(ctx context.Context, c Config, env Env) error {
 	if len(c.Lister.Buckets) == 0 {
 		return errors.New("there is nothing to watch; name a bucket with --bucket, or under lister.buckets in a configuration file")
 	}
-	if err := a.loadRules(); err != nil {
+	if err := a.loadRules(a.logRuleError); err != nil {
 		return err
 	}
 	if err := a.probe(ctx); err != nil {
@@ -92,7 +92,7 @@ func Service(ctx context.Context, name string, c Config, env Env) error {
 			return errors.New("there is nothing to watch; name a bucket with --bucket, or under lister.buckets in a configuration file")
 		}
 	case "correlator":
-		if err := a.loadRules(); err != nil {
+		if err := a.loadRules(a.logRuleError); err != nil {
 			return err
 		}
 	}
@@ -133,17 +133,26 @@ func (a *assembly) up(ctx context.Context, services []string) error {
 	return g.Wait()
 }
 
-// loadRules says which rules are broken and goes on with the others.
-func (a *assembly) loadRules() error {
+// loadRules says what is wrong with the rules and goes on with those that are
+// left.
+func (a *assembly) loadRules(say func(error)) error {
 	set, errs := LoadRules(a.config.Correlator)
 	if set == nil {
 		return errors.Join(errs...)
 	}
 	for _, err := range errs {
-		a.Log.Error("rule not loaded", "error", err)
+		say(err)
 	}
 	a.rules = set
 	return nil
+}
+
+func (a *assembly) logRuleError(err error) {
+	what := "rule not loaded"
+	if _, ok := errors.AsType[*sigma.Error](err); !ok { // placed in the configuration
+		what = "setting of rules has no effect"
+	}
+	a.Log.Error(what, "error", err)
 }
 
 // probe lists the top of each bucket, so that a mistake is said at once. A
