@@ -57,8 +57,6 @@ func TestErrorsSayWhereAndWhatToWrite(t *testing.T) {
 			`r.yml:1:1: the rule has no "title"`},
 		{"no logsource", "title: T\ndetection: {sel: {a: b}, condition: sel}\n",
 			`r.yml:1:1: rule "T": the rule has no "logsource"; write "logsource: {product: aws, service: cloudtrail}"`},
-		{"not YAML", "title: T\n  bad: [\n",
-			`r.yml:2: not YAML: mapping values are not allowed in this context`},
 		{"a merge key without a map", rule("  sel: {x: y, <<: word}\n  condition: sel\n"),
 			`r.yml:4:19: rule "T": selection "sel": what is merged must be a map, not "word"`},
 		{"a map merged into itself", rule("  sel: &a {x: y, <<: *a}\n  condition: sel\n"),

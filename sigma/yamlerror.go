@@ -39,7 +39,7 @@ func SyntaxError(file string, data []byte, err error) *Error {
 	case strings.Contains(e.Msg, "unknown escape"), strings.Contains(e.Msg, "hexdecimal"):
 		e.Msg = "not YAML: a backslash in double quotes is an escape; write the value in single quotes"
 	default:
-		e.Msg = "not YAML: " + e.Msg
+		e.explainStructure(data, err)
 	}
 	return e
 }

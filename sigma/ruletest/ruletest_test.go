@@ -188,7 +188,7 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		{"rings as a map", "cases: [{name: a, events: [{}], rings: {rule: trail_stopped}}]", `1:40: "rings" must be a list, as in [{rule: trail_stopped}], or [] for nothing`},
 		{"a key twice", "cases: [{name: a, name: b, events: [{}]}]", `1:19: a case: key "name" is there twice, first in line 1`},
 		{"a tab", "cases:\n  - name: a\n\t- name: b\n", `3:1: a tab; indent with spaces`},
-		{"not YAML", "cases: [", `1: not YAML: did not find expected node content`},
+		{"not YAML", "cases: [", `1:8: not YAML: a list or a map in brackets is not closed, or has a value that needs quotes; write the "]" or "}", and quote values that have brackets, braces or commas in them`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := run(t, map[string]string{"trail/stopped.test.yml": tc.text})
