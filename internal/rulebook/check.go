@@ -7,6 +7,7 @@ import (
 
 	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/ruletest"
 )
 
 // Checked is what is wrong with rules, and how many there are.
@@ -29,8 +30,9 @@ type Counts struct {
 func (b *Book) Check() Checked {
 	c := Checked{Counts: b.counts()}
 	set, errs := b.compile()
-	_, unread := b.tests()
-	for _, list := range [][]error{b.Errs, errs, unread} {
+	files, unread := b.tests()
+	runner, _ := ruletest.New(b.Collection, b.Options)
+	for _, list := range [][]error{b.Errs, errs, unread, runner.Check(files)} {
 		for _, err := range list {
 			c.Mistakes = append(c.Mistakes, mistake("error", err))
 		}

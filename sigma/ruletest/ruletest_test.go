@@ -226,7 +226,7 @@ func TestTestsStandBesideTheirRules(t *testing.T) {
 		`FAIL iis.test.yml:1:9 b
   iis.test.yml:1:9: nothing in iis.yml can ring: its logsource has product "windows", not aws
 FAIL other.test.yml:1:9 a
-  other.test.yml:1:9: there are no rules in other.yml that could ring
+  other.test.yml:1:9: no rule was read from other.yml; if there is no such file, rename this one: the tests of NAME.yml are in NAME.test.yml beside it
 untested Trail stopped
 untested Many trails stopped
 `)
@@ -369,6 +369,9 @@ func TestABrokenRuleCannotRing(t *testing.T) {
 		t.Fatal(errs)
 	}
 	runner, _ := ruletest.New(c, sigma.Options{})
+	if errs := runner.Check(files); len(errs) > 0 {
+		t.Errorf("a check repeats that it is broken: %v", errs)
+	}
 	results := slices.Collect(runner.Results(t.Context(), files))
 	for i, want := range []string{
 		"a.test.yml:1:9: nothing in a.yml can ring: it is broken; see its error",
@@ -400,6 +403,29 @@ func TestTheContextEndsTheRun(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{"one", "two"}, ran); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A check says what running would, of each case once.
+func TestCheck(t *testing.T) {
+	fsys := fstest.MapFS{
+		"a.yml":        {Data: []byte("title: A\nname: stopped\nlogsource: {product: aws}\ndetection: {s: {x: y}, condition: s}\n")},
+		"a.test.yml":   {Data: []byte("cases:\n- {name: right, events: [{}]}\n- {name: wrong, events: [{}], rings: [stoped]}\n")},
+		"a-2.test.yml": {Data: []byte("cases:\n- {name: one, events: [{}]}\n- {name: two, events: [{}]}\n")},
+	}
+	c, _ := sigma.Load(fsys, ".")
+	files, _ := ruletest.Load(fsys, ".")
+	runner, _ := ruletest.New(c, sigma.Options{})
+	var got []string
+	for _, err := range runner.Check(files) {
+		got = append(got, err.Error())
+	}
+	want := []string{
+		"a-2.test.yml:2:3: no rule was read from a-2.yml; if there is no such file, rename this one: the tests of NAME.yml are in NAME.test.yml beside it",
+		`a.test.yml:3:39: no rule has the name, id or title "stoped"; did you mean "stopped"?`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -88,6 +88,33 @@ func (r *Runner) Results(ctx context.Context, files []*File) iter.Seq[Result] {
 	}
 }
 
+// Check looks at the cases of files without running them: for names of rules and
+// fields of groups that do not exist, and for tests that stand beside no rules.
+// What is about a broken rule is passed over: the rule has an error of its own.
+// Each error is a [*sigma.Error].
+func (r *Runner) Check(files []*File) []error {
+	var errs []error
+	for _, f := range files {
+		for _, c := range f.Cases {
+			base, _ := RuleFile(f.Path)
+			about := []string{base}
+			for _, expected := range c.rings {
+				about = append(about, expected.rule)
+			}
+			if slices.ContainsFunc(about, func(key string) bool { return r.cannot[key] == isBroken }) {
+				continue
+			}
+			if _, err := r.resolve(f, c); err != nil {
+				errs = append(errs, err)
+			}
+			if len(r.byFile[base]) == 0 {
+				break // the other cases would say the same
+			}
+		}
+	}
+	return errs
+}
+
 // Unrung returns the rules and correlations that no case expects to ring:
 // untested are those without tests beside them, silent those with tests. What
 // stands beside a file that could not be read is neither: nobody knows what its
@@ -183,11 +210,13 @@ func newRunner(c *sigma.Collection, set *sigma.Set) *Runner {
 		r.exclude(&s.Meta, s.Reason)
 	}
 	for i := range c.Broken {
-		r.exclude(&c.Broken[i], "it is broken; see its error")
+		r.exclude(&c.Broken[i], isBroken)
 	}
 	delete(r.cannot, "")
 	return r
 }
+
+const isBroken = "it is broken; see its error"
 
 // exclude remembers why a rule cannot ring.
 func (r *Runner) exclude(m *sigma.Meta, reason string) {
@@ -252,14 +281,18 @@ func (r *Runner) resolve(f *File, c *Case) (map[*target][]ring, error) {
 	base, tests := RuleFile(f.Path)
 	own := r.byFile[base]
 	if len(own) == 0 {
-		where := "the file"
+		at, where := position{c.Line, c.Column}, "the file"
 		if tests {
 			where = base + ".yml"
 		}
-		if reason, ok := r.cannot[base]; ok {
-			return fail(position{c.Line, c.Column}, "nothing in %s can ring: %s", where, reason)
+		reason, known := r.cannot[base]
+		switch {
+		case known:
+			return fail(at, "nothing in %s can ring: %s", where, reason)
+		case tests:
+			return fail(at, "no rule was read from %s; if there is no such file, rename this one: the tests of NAME.yml are in NAME.test.yml beside it", where)
 		}
-		return fail(position{c.Line, c.Column}, "there are no rules in %s that could ring", where)
+		return fail(at, "there are no rules in %s that could ring", where)
 	}
 	wants := map[*target][]ring{}
 	for _, t := range own {
