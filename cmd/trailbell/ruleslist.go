@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trailbell/trailbell/internal/rulebook"
-	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/sigma"
 )
 
@@ -24,7 +24,10 @@ The last column is what a record must be for a rule to be tried: the calls, by
 eventSource and eventName, or every record. On a terminal what does not fit is
 cut; in a file or a pipe lines are whole and end with the file.
 
-` + whichRules,
+` + whichRules + `
+
+It ends with 1 when a rule is broken, or when what the configuration says of rules
+is wrong.`,
 	}
 	f := newRuleFlags(cmd, "an object a line for each rule")
 	by := cmd.Flags().String("by", "", "group by "+strings.Join(rulebook.Orders, ", "))
@@ -36,18 +39,17 @@ cut; in a file or a pipe lines are whole and end with the file.
 		if err != nil {
 			return err
 		}
-		for _, err := range book.Errs {
-			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "trailbell: "+screen.Safe(err.Error()))
-		}
 		entries := book.List()
 		if f.format == "json" {
-			return rulebook.EncodeList(cmd.OutOrStdout(), entries)
+			err = rulebook.EncodeList(cmd.OutOrStdout(), entries)
+		} else {
+			groups := []rulebook.Group{{Entries: entries}}
+			if *by != "" {
+				groups = rulebook.GroupBy(entries, *by)
+			}
+			err = rulebook.FormatList(cmd.OutOrStdout(), groups, lookOf(cmd.OutOrStdout()))
 		}
-		groups := []rulebook.Group{{Entries: entries}}
-		if *by != "" {
-			groups = rulebook.GroupBy(entries, *by)
-		}
-		return rulebook.FormatList(cmd.OutOrStdout(), groups, lookOf(cmd.OutOrStdout()))
+		return errors.Join(append(book.Errors(), err)...)
 	}
 	return cmd
 }

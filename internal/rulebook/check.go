@@ -29,10 +29,10 @@ type Counts struct {
 // them. It does not run the tests.
 func (b *Book) Check() Checked {
 	c := Checked{Counts: b.counts()}
-	set, errs := b.compile()
+	set, _ := b.compile()
 	files, unread := b.tests()
 	runner, _ := ruletest.New(b.Collection, b.Options)
-	for _, list := range [][]error{b.Errs, errs, unread, runner.Check(files)} {
+	for _, list := range [][]error{b.Errors(), unread, runner.Check(files)} {
 		for _, err := range list {
 			c.Mistakes = append(c.Mistakes, mistake("error", err))
 		}

@@ -15,14 +15,19 @@ import (
 
 // Entry is one rule, correlation or filter of a list.
 type Entry struct {
-	Kind  string      `json:"kind"` // rule, correlation, filter
+	// Kind is rule, correlation or filter; empty for what is skipped already for
+	// its logsource, of which nothing more is read.
+	Kind  string      `json:"kind,omitempty"`
 	ID    string      `json:"id"`
 	Name  string      `json:"name,omitempty"`
 	Title string      `json:"title"`
 	Level sigma.Level `json:"level,omitempty"` // none of a filter
-	// State is "disabled", "broken" for what has an error, or "counted" for what
-	// alerts only by the correlations over it; empty for what alerts.
+	// State is "disabled", "broken" for what has an error, "skipped" for what is
+	// not for CloudTrail, or "counted" for what alerts only by the correlations
+	// over it; empty for what alerts.
 	State string `json:"state,omitempty"`
+	// Reason is why it is skipped.
+	Reason string `json:"reason,omitempty"`
 	// Sources and Names are the values of eventSource and eventName that the
 	// rule demands of a record; none means that every record is looked at.
 	Sources []string `json:"sources,omitempty"`
@@ -75,6 +80,14 @@ func (b *Book) List() []Entry {
 			e.Filters = "any rule of " + f.LogSource.String()
 		}
 	}
+	for _, s := range set.Skipped() {
+		i := slices.IndexFunc(all, func(e Entry) bool { return e.ID == s.ID && e.File == s.File && e.Line == s.Line })
+		if i < 0 {
+			i = len(all)
+			add("", &s.Meta)
+		}
+		all[i].State, all[i].Reason = "skipped", s.Reason
+	}
 	return slices.DeleteFunc(all, func(e Entry) bool { return !b.looked(e.File) })
 }
 
@@ -122,6 +135,8 @@ func (e *Entry) levelName() string {
 // on says which records a rule is tried on.
 func (e *Entry) on() string {
 	switch {
+	case e.Reason != "":
+		return e.Reason
 	case e.Kind == "correlation":
 		return e.Counts
 	case e.Kind == "filter":
@@ -231,7 +246,7 @@ func (e *Entry) keys(order string) []string {
 	case "source":
 		switch {
 		case e.Kind != "rule":
-			return []string{"no source: " + e.Kind + "s"}
+			return []string{"no source: " + cmp.Or(e.Kind, "other log") + "s"}
 		case len(e.Sources) == 0:
 			return []string{"every source"}
 		}

@@ -57,6 +57,7 @@ func Open(s Source) (*Book, error) {
 		}
 	}
 	if len(s.Paths) == 0 {
+		b.notEmpty(b.Collection, "there are no rules in correlator.rules.paths, and the shipped ones are off; write shipped: true, or name a path")
 		return b, nil
 	}
 	named := &sigma.Collection{}
@@ -71,6 +72,7 @@ func Open(s Source) (*Book, error) {
 			b.Errs = append(b.Errs, errs...)
 		}
 	}
+	b.notEmpty(named, "there are no rules in "+strings.Join(s.Paths, ", "))
 	b.own = map[string]bool{}
 	for _, m := range metas(named) {
 		b.own[absolute(m.File)] = true
@@ -78,6 +80,14 @@ func Open(s Source) (*Book, error) {
 	b.Collection = without(b.Collection, b.own)
 	b.Collection.Add(named)
 	return b, nil
+}
+
+// notEmpty makes it an error that there is nothing, where no other error says
+// why.
+func (b *Book) notEmpty(c *sigma.Collection, text string) {
+	if len(metas(c)) == 0 && len(b.Errs) == 0 {
+		b.Errs = append(b.Errs, errors.New(text))
+	}
 }
 
 // ruleFiles returns what to load for a path: for a file of tests the rule files
@@ -151,6 +161,13 @@ func (b *Book) compile() (*sigma.Set, []error) {
 		errs[i] = b.source.Config.Rules.Place(errs[i])
 	}
 	return set, errs
+}
+
+// Errors returns all that is wrong with the rules, each by itself and together,
+// and with what the configuration says of them.
+func (b *Book) Errors() []error {
+	_, errs := b.compile()
+	return slices.Concat(b.Errs, errs)
 }
 
 // whole compiles all rules of the book and all correlations, also those that are

@@ -68,9 +68,13 @@ func (b *Book) Test(ctx context.Context, w io.Writer, o TestOptions) (*Tested, e
 	files, unread := b.tests()
 	runner, errs := ruletest.New(b.Collection, b.Options)
 	t := &Tested{counts: b.counts()}
-	for _, list := range [][]error{b.Errs, errs, unread} {
+	for _, list := range [][]error{b.Errors(), errs, unread} {
 		for _, err := range list {
-			t.Mistakes = append(t.Mistakes, mistake("error", err))
+			// Of a collection the runner says the same, and what is disabled
+			// for the configuration is not for it.
+			if m := mistake("error", err); !slices.Contains(t.Mistakes, m) {
+				t.Mistakes = append(t.Mistakes, m)
+			}
 		}
 	}
 	var out testWriter = newTestText(w, o.Verbose, files)
@@ -119,7 +123,7 @@ func (t *Tested) Verdict() string {
 		parts = append(parts, fmt.Sprintf("%d of %s failed", t.Failed, count(t.Cases, "case", "cases")))
 	}
 	if n := len(t.Mistakes); n > 0 {
-		parts = append(parts, count(n, "error", "errors")+" in the files")
+		parts = append(parts, count(n, "error", "errors"))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -129,13 +133,16 @@ func (t *Tested) summary() string {
 	parts := []string{fmt.Sprintf("%s of %s: %d passed, %d failed", count(t.Cases, "case", "cases"),
 		count(t.counts.Rules+t.counts.Correlations, "rule", "rules"), t.Cases-t.Failed, t.Failed)}
 	if n := len(t.Mistakes); n > 0 {
-		parts = append(parts, count(n, "error", "errors")+" in the files")
+		parts = append(parts, count(n, "error", "errors"))
 	}
 	if n := len(t.Untested); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d without tests", n))
 	}
 	if n := len(t.Silent); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d that no test makes ring", n))
+	}
+	if n := t.counts.Skipped; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d skipped (not for CloudTrail)", n))
 	}
 	return strings.Join(parts, ", ")
 }
