@@ -26,8 +26,7 @@ cut; in a file or a pipe lines are whole and end with the file.
 
 ` + whichRules + `
 
-It ends with 1 when a rule is broken, or when what the configuration says of rules
-is wrong.`,
+It ends with 1 when a rule is broken, or what the configuration says of rules.`,
 	}
 	f := newRuleFlags(cmd, "an object a line for each rule")
 	by := cmd.Flags().String("by", "", "group by "+strings.Join(rulebook.Orders, ", "))
