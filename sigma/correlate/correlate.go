@@ -9,9 +9,9 @@
 package correlate
 
 import (
+	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -61,7 +61,9 @@ func New(set *sigma.Set) *Correlator {
 // too: for CloudTrail the eventID.
 func (c *Correlator) Add(record []byte, at time.Time, id string) []*sigma.CompiledRule {
 	c.added++
-	matched := c.set.Candidates(typeOf(record)).AppendMatches(nil, record)
+	// Str is empty for what is absent or not a string.
+	source, name := gjson.GetBytes(record, "eventSource").Str, gjson.GetBytes(record, "eventName").Str
+	matched := c.set.Candidates(source, name).AppendMatches(nil, record)
 	event := window.Event{Time: at.UnixMilli(), ID: id, Seq: c.added}
 	var counted []*sigma.CompiledCorrelation
 	for _, rule := range matched {
@@ -85,21 +87,9 @@ func (c *Correlator) Add(record []byte, at time.Time, id string) []*sigma.Compil
 	})
 }
 
-// typeOf returns the record's eventSource and eventName; empty for one that is
-// absent or not a string.
-func typeOf(record []byte) (source, name string) {
-	text := func(field string) string {
-		if v := gjson.GetBytes(record, field); v.Type == gjson.String {
-			return v.Str
-		}
-		return ""
-	}
-	return text("eventSource"), text("eventName")
-}
-
 // count brings an event into the windows of a correlation.
 func (c *Correlator) count(correlation *sigma.CompiledCorrelation, event window.Event, hit sigma.Hit) {
-	key, levels := joined(hit.Key), correlation.Levels()
+	key, levels := fmt.Sprintf("%q", hit.Key), correlation.Levels()
 	if len(levels) > 1 {
 		chains := c.chain[correlation]
 		if chains == nil {
@@ -134,16 +124,6 @@ func (c *Correlator) groups(correlation *sigma.CompiledCorrelation) []*group {
 	}
 	slices.SortFunc(all, func(a, b *group) int { return slices.Compare(a.values, b.values) })
 	return all
-}
-
-// joined makes one string of several, different for different ones.
-func joined(values []string) string {
-	var b strings.Builder
-	for _, v := range values {
-		b.WriteString(strings.ReplaceAll(v, "\x00", "\x00\x01"))
-		b.WriteString("\x00\x00")
-	}
-	return b.String()
 }
 
 // Episode is a maximal run of consecutive events of one group at which the

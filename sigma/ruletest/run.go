@@ -231,7 +231,7 @@ func (r *Runner) filter(f *sigma.Filter) {
 	base, _ := RuleFile(f.File)
 	for _, t := range r.targets {
 		named := slices.ContainsFunc(f.Rules, func(name string) bool { return name == t.meta.ID || name == t.meta.Name })
-		if t.correlation == nil && (f.Any || named) && !slices.Contains(r.byFile[base], t) {
+		if t.correlation == nil && (f.Any || named) {
 			r.byFile[base] = append(r.byFile[base], t)
 		}
 	}
