@@ -32,6 +32,9 @@ func TestMatchesAreCutIntoMessages(t *testing.T) {
 		w.put(m)
 		want[key] = append(want[key], m.GetIdentity())
 	}
+	if len(w.byPartition) < 2 {
+		t.Error("all keys are in one partition")
+	}
 	got, home := map[string][]string{}, map[string]int{}
 	for n, p := range w.byPartition {
 		if n < 0 || n >= partitions {

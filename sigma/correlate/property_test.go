@@ -235,3 +235,36 @@ func TestTheOrderOfArrivalDoesNotMatter(t *testing.T) {
 		}
 	}
 }
+
+// Groups are the same if each of their values is, and not if they only read
+// alike.
+func TestGroupsThatReadAlikeAreTwo(t *testing.T) {
+	c, errs := sigma.Parse("rules.yml", []byte("title: a\nname: a\nlogsource: {product: aws}\ndetection: {s: {eventName: A}, condition: s}\n---\n"+
+		"{title: b, correlation: {type: event_count, rules: a, group-by: [x, y], timespan: 10s, condition: {gte: 2}}}"))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	set, errs := sigma.Compile(c, sigma.Options{})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	groups := [][2]string{{"a", "bc"}, {"ab", "c"}, {"a b", "c"}, {"a", "b c"}, {`a" "b`, "c"}, {"a", `b" "c`}, {"", "abc"}}
+	x := correlate.New(set)
+	for again := range 2 {
+		for i, g := range groups {
+			x.Add(fmt.Appendf(nil, `{"eventName": "A", "x": %q, "y": %q}`, g[0], g[1]), time.Unix(0, 0), fmt.Sprint(i, again))
+		}
+	}
+	var got [][2]string
+	for _, e := range x.Episodes() {
+		got = append(got, [2]string(e.Group))
+		if len(e.Events) != 2 {
+			t.Errorf("%q has %d events", e.Group, len(e.Events))
+		}
+	}
+	byValues := func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }
+	slices.SortFunc(groups, byValues)
+	if diff := cmp.Diff(groups, got); diff != "" {
+		t.Errorf("groups, in the order of their values (-want +got):\n%s", diff)
+	}
+}

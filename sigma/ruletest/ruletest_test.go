@@ -139,10 +139,12 @@ func TestCases(t *testing.T) {
 		{"a duplicate that does not do", "events: [{}, {repeat: 5, with: {eventID: one}}], rings: [{rule: trail_stopped, count: 2}]", "ok\n"},
 		{"an update of a record is that record", "events: [{}, {with: {eventID: a}}, {with: {eventID: b, addendum: {reason: UPDATED_DATA, originalEventID: a}}}], rings: [{rule: trail_stopped, count: 2}]", "ok\n"},
 		{"two episodes", "events: [{repeat: 3}, {at: 1h}, {at: 2h, repeat: 4}], rings: [{rule: trail_stopped, count: 8}, {rule: many_trails_stopped, count: 4}, {rule: many_trails_stopped}]", "ok\n"},
+		{"two episodes, the one that is told more of last", "events: [{repeat: 3}, {at: 1h}, {at: 2h, repeat: 4}], rings: [{rule: trail_stopped, count: 8}, {rule: many_trails_stopped}, {rule: many_trails_stopped, count: 3}]", "ok\n"},
 		{"one of two groups", "events: [{repeat: 3}, {repeat: 4, with: {region: us}}], rings: [{rule: trail_stopped, count: 7}, {rule: many_trails_stopped, group: {region: us}}]",
 			"FAIL\n  many_trails_stopped: had an episode of 3 events (no. 1) for recipientAccountId=012345678901, region=eu from 2026-03-02T08:00:00Z to 2026-03-02T08:00:00Z, and was not expected\n"},
 		{"another group", "events: [{repeat: 3}], rings: [{rule: trail_stopped, count: 3}, {rule: many_trails_stopped, count: 3, group: {region: us}}]",
 			"FAIL\n  many_trails_stopped: want an episode of 3 events for region=us; it had an episode of 3 events (no. 1) for recipientAccountId=012345678901, region=eu from 2026-03-02T08:00:00Z to 2026-03-02T08:00:00Z\n"},
+		{"times of a rule", "events: [{at: 5m}, {at: 10m}, {with: {region: us}}], rings: [{rule: trail_stopped, count: 3, first_seen: 0s, last_seen: 10m}]", "ok\n"},
 		{"a record without a group", "events: [{repeat: 3, without: region}], rings: [{rule: trail_stopped, count: 3}]", "ok\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -427,5 +429,29 @@ func TestCheck(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What a configuration does to rules is no matter of tests: they are about the
+// rules. It may speak of rules that are not among those that are tested.
+func TestWhatIsDisabledIsTestedAllTheSame(t *testing.T) {
+	fsys := fstest.MapFS{
+		"stopped.yml":      {Data: []byte(stopped)},
+		"stopped.test.yml": {Data: []byte(base + "cases: [{name: a, events: [{repeat: 3}], rings: [{rule: trail_stopped, count: 3}, many_trails_stopped]}]")},
+	}
+	c, errs := sigma.Load(fsys, ".")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	files, errs := ruletest.Load(fsys, ".")
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	runner, errs := ruletest.New(c, sigma.Options{
+		Disable: []string{"trail_stopped", "many_trails_stopped", "another"}, Level: map[string]sigma.Level{"another": sigma.Low},
+	})
+	results := slices.Collect(runner.Results(t.Context(), files))
+	if len(errs) > 0 || len(results) != 1 || !results[0].Passed() {
+		t.Errorf("%+v, %v", results, errs)
 	}
 }
