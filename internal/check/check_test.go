@@ -363,7 +363,7 @@ func TestBrokenRulesAreNamedOneByOne(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"good.yml":   "title: Good\nname: good\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: StopLogging}\n  condition: s\nlevel: high\n",
-		"odd.yml":    "title: Odd\ncorrelation: {type: event_count, rules: good, timespan: 5m, condition: {gte: 2}}\n",
+		"odd.yml":    "title: Odd\ncorrelation: {type: event_count, rules: good, group-by: eventSource, timespan: 5m, condition: {gte: 2}}\n",
 		"broken.yml": "title: Broken\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: StopLogging}\n  condition: s and\nlevel: high\n",
 		"other.yml":  "title: Other\nlogsource: {product: windows}\ndetection:\n  s: {a: b}\n  condition: s\n",
 	} {
