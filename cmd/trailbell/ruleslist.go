@@ -21,8 +21,9 @@ func rulesListCommand() *cobra.Command {
   trailbell rules list ./my-rules --by technique
 
 The last column is what a record must be for a rule to be tried: the calls, by
-eventSource and eventName, or every record. On a terminal what does not fit is
-cut; in a file or a pipe lines are whole and end with the file.
+eventSource and eventName, or every record. A rule that is "counted" does not
+alert by itself, only by the correlations over it. On a terminal what does not
+fit is cut; in a file or a pipe lines are whole, and have the rule's file.
 
 ` + whichRules + `
 

@@ -256,81 +256,178 @@ func (e *Entry) keys(order string) []string {
 	return slices.Compact(keys)
 }
 
-// FormatList writes a table, with a heading above each group that has one. On a
-// terminal lines are as wide as it is, and what does not fit is cut; elsewhere
-// they are as wide as need be.
+// FormatList writes a table under a line of headings, with a heading of its own
+// above each group that has one, and on a terminal how many there are. There,
+// what a rule looks at has a second line when it would be narrow beside the name,
+// and is cut to the width; elsewhere lines are whole, and have the file. Names are never cut.
 func FormatList(w io.Writer, groups []Group, look screen.Look) error {
-	var b strings.Builder
-	name, ids := 0, 0
+	l := layout{Look: look}
 	for _, g := range groups {
 		for i := range g.Entries {
 			e := &g.Entries[i]
-			name = max(name, screen.Width(cmp.Or(e.Name, e.Title)))
+			l.name, l.file = max(l.name, screen.Width(e.label())), max(l.file, screen.Width(e.place()))
 			if !g.technique {
-				ids = max(ids, len(strings.Join(e.techniques(), " ")))
+				l.techniques = max(l.techniques, len(strings.Join(e.techniques(), " ")))
 			}
 		}
 	}
-	on := 0
-	if look.Width > 0 {
-		name = min(name, look.Width*2/5)
-		ids = min(ids, len("T1562.008"))
-		on = max(look.Width-levelWidth-name-ids-3*len(gap), 10)
-		if ids == 0 {
-			on += len(gap)
-		}
+	if l.techniques > 0 {
+		l.techniques = max(l.techniques, len(techniqueHead))
 	}
+	l.twoLines = look.Width > 0 && look.Width-l.beforeOn() < leastOn
+	l.header()
 	for i, g := range groups {
 		if g.Heading != "" {
 			if i > 0 {
-				b.WriteByte('\n')
+				l.WriteByte('\n')
 			}
 			heading := screen.Safe(g.Heading)
 			if look.Width > 0 {
 				heading = strings.TrimRight(screen.Column(heading, look.Width), " ")
 			}
-			fmt.Fprintln(&b, look.Bold(heading))
+			fmt.Fprintln(&l, look.Bold(heading))
 		}
 		for j := range g.Entries {
-			g.Entries[j].format(&b, look, name, ids, on)
+			l.entry(&g.Entries[j])
 		}
 	}
-	_, err := io.WriteString(w, b.String())
+	if look.Width > 0 {
+		l.footer(groups)
+	}
+	_, err := io.WriteString(w, l.String())
 	return err
 }
 
 const (
-	levelWidth = len("CRITICAL")
-	gap        = "  "
+	levelWidth    = len("CRITICAL")
+	techniqueHead = "TECHNIQUE"
+	gap           = "  "
+	// leastOn is the least width that says something of what a rule looks at.
+	leastOn = 40
 )
 
-// format writes a line. Without a width of its last column, on, it also says
-// what there is no room for on a terminal.
-func (e *Entry) format(b *strings.Builder, look screen.Look, name, ids, on int) {
+// layout is a list in the making.
+type layout struct {
+	strings.Builder
+	screen.Look
+	// Widths of columns; techniques is 0 when there is none.
+	name, techniques, file int
+	// twoLines puts what a rule looks at into a line of its own.
+	twoLines bool
+	// cut says that something has not been shown.
+	cut bool
+}
+
+// beforeOn is how many columns stand before what a rule looks at.
+func (l *layout) beforeOn() int {
+	n := levelWidth + len(gap) + l.name + len(gap)
+	if l.techniques > 0 {
+		n += l.techniques + len(gap)
+	}
+	return n
+}
+
+func (l *layout) header() {
+	line := padded("LEVEL", levelWidth) + gap + padded("NAME", l.name)
+	if l.techniques > 0 && (!l.twoLines || l.beforeOn()-len(gap) <= l.Width) {
+		line += gap + padded(techniqueHead, l.techniques)
+	}
+	if l.Width == 0 {
+		line += gap + padded("FILE", l.file)
+	}
+	if !l.twoLines {
+		line += gap + "LOOKS AT"
+	}
+	fmt.Fprintln(l, l.Dim(strings.TrimRight(line, " ")))
+}
+
+func (l *layout) entry(e *Entry) {
 	level := e.levelName()
 	text := strings.ToUpper(level)
 	if level == "informational" {
 		text = "INFO"
 	}
-	pad := strings.Repeat(" ", levelWidth-len(text))
 	what := e.on()
 	if e.State != "" {
 		what = "(" + e.State + ") " + what
 	}
+	line := padded(e.label(), l.name)
 	techniques := strings.Join(e.techniques(), " ")
-	if on > 0 && len(techniques) > ids {
-		techniques, _, _ = strings.Cut(techniques, " ")
+	used := levelWidth + len(gap) + screen.Width(line) + len(gap)
+	switch {
+	case l.techniques == 0:
+	case !l.twoLines:
+		line += gap + padded(techniques, l.techniques)
+	case used+len(techniques) <= l.Width:
+		line += gap + techniques
+	default:
+		l.cut = true
 	}
-	b.WriteString(look.Level(level) + pad + gap)
-	b.WriteString(screen.Column(cmp.Or(e.Name, e.Title), name) + gap)
-	if ids > 0 {
-		b.WriteString(screen.Column(techniques, ids) + gap)
+	l.WriteString(l.Level(level) + strings.Repeat(" ", levelWidth-len(text)) + gap)
+	switch {
+	case l.Width == 0:
+		fmt.Fprintf(l, "%s%s%s%s%s\n", line, gap, padded(e.place(), l.file), gap, screen.Safe(what))
+	case l.twoLines:
+		indent := levelWidth + len(gap)
+		fmt.Fprintf(l, "%s\n%*s%s\n", strings.TrimRight(line, " "), indent, "", l.Dim(l.fit(what, indent)))
+	default:
+		fmt.Fprintf(l, "%s%s%s\n", line, gap, l.fit(what, l.beforeOn()))
 	}
-	if on > 0 {
-		b.WriteString(strings.TrimRight(screen.Column(what, on), " ") + "\n")
-		return
+}
+
+// fit cuts what does not fit behind the columns that are used.
+func (l *layout) fit(text string, used int) string {
+	room := max(l.Width-used, 1)
+	l.cut = l.cut || screen.Width(text) > room
+	return strings.TrimRight(screen.Column(text, room), " ")
+}
+
+// footer says how many there are, what "counted" means, and how to see what was
+// cut.
+func (l *layout) footer(groups []Group) {
+	type place struct {
+		file string
+		line int
 	}
-	fmt.Fprintf(b, "%s  %s:%d\n", screen.Safe(what), screen.Safe(e.File), e.Line)
+	seen := map[place]bool{}
+	rules, filters, counted := 0, 0, false
+	for _, g := range groups {
+		for i := range g.Entries {
+			e := &g.Entries[i]
+			if p := (place{e.File, e.Line}); seen[p] {
+				continue
+			} else {
+				seen[p] = true
+			}
+			if e.Kind == "filter" {
+				filters++
+			} else {
+				rules++
+			}
+			counted = counted || e.State == "counted"
+		}
+	}
+	text := count(rules, "rule or correlation", "rules and correlations")
+	if filters > 0 {
+		text += ", " + count(filters, "filter", "filters")
+	}
+	if l.cut {
+		text += "; for whole lines add: | less -S"
+	}
+	fmt.Fprintln(l, "\n"+l.Dim(text))
+	if counted {
+		fmt.Fprintln(l, l.Dim("(counted): alerts only by the correlations over it"))
+	}
+}
+
+// label is how people know an entry.
+func (e *Entry) label() string { return cmp.Or(e.Name, e.Title) }
+
+func (e *Entry) place() string { return fmt.Sprintf("%s:%d", e.File, e.Line) }
+
+// padded returns s, made safe, at least as wide as a column.
+func padded(s string, width int) string {
+	return screen.Safe(s) + strings.Repeat(" ", max(width-screen.Width(s), 0))
 }
 
 // EncodeList writes entries as JSON, an object a line.
