@@ -40,7 +40,7 @@ It ends with 1 when a case failed or a file is broken.`,
 		if err != nil {
 			return err
 		}
-		tested, err := book.Test(cmd.Context(), cmd.OutOrStdout(), rulebook.TestOptions{Run: only, JSON: f.format == "json", Verbose: *verbose})
+		tested, err := book.Test(cmd.Context(), cmd.OutOrStdout(), rulebook.TestOptions{Run: only, JSON: f.format == "json", Verbose: *verbose, Look: lookOf(cmd.OutOrStdout())})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package rulebook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -35,6 +36,8 @@ type TestOptions struct {
 	JSON bool
 	// Verbose shows the cases that pass, too.
 	Verbose bool
+	// Look is that of text.
+	Look screen.Look
 }
 
 // tests reads the tests beside the rules that are looked at.
@@ -77,7 +80,7 @@ func (b *Book) Test(ctx context.Context, w io.Writer, o TestOptions) (*Tested, e
 			}
 		}
 	}
-	var out testWriter = newTestText(w, o.Verbose, files)
+	var out testWriter = b.newTestText(w, o, files)
 	if o.JSON {
 		out = testJSON{w}
 	}
@@ -157,13 +160,20 @@ type testWriter interface {
 
 // testText is for people.
 type testText struct {
-	w       io.Writer
-	verbose bool
-	width   int // of the names of files
+	w io.Writer
+	TestOptions
+	width int // of the names of files
+	// broken are the files with errors, which may be why a case fails.
+	broken []string
 }
 
-func newTestText(w io.Writer, verbose bool, files []*ruletest.File) *testText {
-	t := &testText{w: w, verbose: verbose}
+func (b *Book) newTestText(w io.Writer, o TestOptions, files []*ruletest.File) *testText {
+	t := &testText{w: w, TestOptions: o}
+	for _, err := range b.Errors() {
+		if m := mistake("error", err); m.File != "" && !slices.Contains(t.broken, m.File) {
+			t.broken = append(t.broken, m.File)
+		}
+	}
 	for _, f := range files {
 		t.width = max(t.width, len(screen.Safe(f.Path)))
 	}
@@ -174,16 +184,26 @@ func (t *testText) result(r *ruletest.Result) error {
 	verdict := "PASS"
 	if !r.Passed() {
 		verdict = "FAIL"
-	} else if !t.verbose {
+	} else if !t.Verbose {
 		return nil
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "--- %s: %s (%s:%d)\n", verdict, screen.Safe(r.Case), screen.Safe(r.File), r.Line)
 	if r.Err != nil {
-		fmt.Fprintf(&b, "    %s\n", screen.Safe(r.Err.Error()))
+		fmt.Fprintf(&b, "    %s\n", t.Look.Fold(screen.Safe(r.Err.Error()), 4, 4))
 	}
 	for _, d := range r.Differences {
-		fmt.Fprintf(&b, "    %s\n", screen.Safe(d.String()))
+		fmt.Fprintf(&b, "    %s\n", screen.Safe(d.Rule))
+		fmt.Fprintf(&b, "      want  %s\n", t.Look.Fold(screen.Safe(cmp.Or(d.Want, "nothing")), 12, 12))
+		fmt.Fprintf(&b, "      got   %s\n", t.Look.Fold(screen.Safe(d.Got), 12, 12))
+	}
+	if len(r.Differences) > 0 && len(t.broken) > 0 {
+		text := t.broken[0]
+		if more := len(t.broken) - 1; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		text += " did not load as a whole, which may be why; see the errors below"
+		fmt.Fprintf(&b, "    %s\n", t.Look.Fold(screen.Safe(text), 4, 4))
 	}
 	_, err := io.WriteString(t.w, b.String())
 	return err

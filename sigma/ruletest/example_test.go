@@ -53,5 +53,5 @@ cases:
 	// Output:
 	// trail.test.yml:4 logging is stopped: true
 	// trail.test.yml:7 a trail is changed: false
-	//     trail_stopped: want 1 match; it did not ring, since of no. 1 eventName is UpdateTrail, the rule wants DeleteTrail or StopLogging
+	//     trail_stopped: want 1 match, got nothing, since of no. 1 eventName is UpdateTrail, the rule wants DeleteTrail or StopLogging
 }

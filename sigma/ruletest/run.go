@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/trailbell/trailbell/sigma"
 	"github.com/trailbell/trailbell/sigma/correlate"
@@ -39,9 +40,9 @@ type Difference struct {
 // String is one line for people.
 func (d Difference) String() string {
 	if d.Want == "" {
-		return fmt.Sprintf("%s: %s, and was not expected", d.Rule, d.Got)
+		return fmt.Sprintf("%s: want nothing, got %s", d.Rule, d.Got)
 	}
-	return fmt.Sprintf("%s: want %s; it %s", d.Rule, d.Want, d.Got)
+	return fmt.Sprintf("%s: want %s, got %s", d.Rule, d.Want, d.Got)
 }
 
 // Runner runs tests against the rules of one collection. It is not safe for
@@ -259,7 +260,7 @@ func (r *Runner) run(ctx context.Context, f *File, c *Case) (Result, error) {
 		if !looked {
 			continue
 		}
-		differences := compare(t, expected, got[t])
+		differences := compare(t, expected, got[t], c.origin)
 		if t.rule != nil && len(got[t]) == 0 && len(differences) > 0 {
 			differences[0].Got += r.why(t.rule, deliveries)
 		}
@@ -384,8 +385,9 @@ func (r *Runner) why(rule *sigma.CompiledRule, deliveries []delivery) string {
 	return fmt.Sprintf(", since of no. %d %s", deliveries[nearest].event, e.Reason())
 }
 
-// compare pairs what was expected of a rule with what rang.
-func compare(t *target, wants []ring, got []*occurrence) []Difference {
+// compare pairs what was expected of a rule with what rang. Times are told from
+// the origin, as a test has them.
+func compare(t *target, wants []ring, got []*occurrence, origin time.Time) []Difference {
 	owner := make([]int, len(got)) // the expectation that an occurrence meets, counted from 1
 	var assign func(w int, tried []bool) bool
 	assign = func(w int, tried []bool) bool {
@@ -415,14 +417,14 @@ func compare(t *target, wants []ring, got []*occurrence) []Difference {
 	}
 	var differences []Difference
 	for i, w := range unmet {
-		d := Difference{Rule: w.rule, Want: w.describe(t), Got: "did not ring"}
+		d := Difference{Rule: w.rule, Want: w.describe(t), Got: "nothing"}
 		if i < len(unexpected) {
-			d.Got = unexpected[i].describe(t, &w)
+			d.Got = unexpected[i].describe(t, &w, origin)
 		}
 		differences = append(differences, d)
 	}
 	for i := len(unmet); i < len(unexpected); i++ {
-		differences = append(differences, Difference{Rule: t.label(), Got: unexpected[i].describe(t, nil)})
+		differences = append(differences, Difference{Rule: t.label(), Got: unexpected[i].describe(t, nil, origin)})
 	}
 	return differences
 }
@@ -463,27 +465,54 @@ func (w *ring) describe(t *target) string {
 		parts = append(parts, "for "+strings.Join(values, ", "))
 	}
 	if w.first != nil {
-		parts = append(parts, "from "+w.first.from(w.origin).UTC().Format(clock))
+		parts = append(parts, "from "+w.first.describe())
 	}
 	if w.last != nil {
-		parts = append(parts, "to "+w.last.from(w.origin).UTC().Format(clock))
+		parts = append(parts, "to "+w.last.describe())
 	}
 	return strings.Join(parts, " ")
 }
 
+// describe writes a moment as a test does.
+func (m *moment) describe() string {
+	if m.absolute.IsZero() {
+		return offset(m.offset)
+	}
+	return m.absolute.UTC().Format(clock)
+}
+
 const clock = "2006-01-02T15:04:05.999Z"
 
+// offset writes a time span as a test does: 0s, 90s as 1m30s, 2h.
+func offset(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
 // describe says what rang. Times are said where they are expected or tell
-// episodes apart.
-func (o *occurrence) describe(t *target, w *ring) string {
+// episodes apart: as offsets, unless the test has times of the day, or the
+// events are far from the base.
+func (o *occurrence) describe(t *target, w *ring, origin time.Time) string {
+	absolute := w != nil && (w.first != nil && !w.first.absolute.IsZero() || w.last != nil && !w.last.absolute.IsZero())
+	const far = 48 * time.Hour
+	absolute = absolute || o.First.Sub(origin).Abs() > far || o.Last.Sub(origin).Abs() > far
+	times := " from " + offset(o.First.Sub(origin)) + " to " + offset(o.Last.Sub(origin))
+	if absolute {
+		times = " from " + o.First.UTC().Format(clock) + " to " + o.Last.UTC().Format(clock)
+	}
 	if t.correlation == nil {
-		text := "matched " + plural(len(o.Events), "event", "events") + " (" + entries(o.events) + ")"
+		text := plural(len(o.Events), "match", "matches") + " (" + entries(o.events) + ")"
 		if w != nil && (w.first != nil || w.last != nil) {
-			text += " from " + o.First.UTC().Format(clock) + " to " + o.Last.UTC().Format(clock)
+			text += times
 		}
 		return text
 	}
-	text := "had an episode of " + plural(len(o.Events), "event", "events") + " (" + entries(o.events) + ")"
+	text := "an episode of " + plural(len(o.Events), "event", "events") + " (" + entries(o.events) + ")"
 	var values []string
 	for i, field := range t.correlation.GroupBy() {
 		values = append(values, field+"="+o.group[i])
@@ -491,7 +520,7 @@ func (o *occurrence) describe(t *target, w *ring) string {
 	if len(values) > 0 {
 		text += " for " + strings.Join(values, ", ")
 	}
-	return text + " from " + o.First.UTC().Format(clock) + " to " + o.Last.UTC().Format(clock)
+	return text + times
 }
 
 // entries writes the numbers of entries of a case: "1, 3 to 5", in order,
