@@ -111,7 +111,8 @@ func (s *scratch) read(p *fieldPath, record string) []gjson.Result {
 }
 
 // readGroup appends the values of the group-by fields, or reports false. They
-// may point into the record.
+// may point into the record. Bytes that are not UTF-8 become U+FFFD: a group
+// must be something that can be written down, in whatever encoding.
 func (s *scratch) readGroup(dst []string, fields []fieldPath, record string) ([]string, bool) {
 	before := len(dst)
 	for i := range fields {
@@ -119,7 +120,7 @@ func (s *scratch) readGroup(dst []string, fields []fieldPath, record string) ([]
 		if !ok {
 			return dst[:before], false
 		}
-		dst = append(dst, value)
+		dst = append(dst, strings.ToValidUTF8(value, "\uFFFD"))
 	}
 	return dst, true
 }

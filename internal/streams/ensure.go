@@ -49,6 +49,10 @@ const (
 	// MaxPayload is what the server must accept in one message: a slice of
 	// records, and a single record above the usual 256 kB, fit.
 	MaxPayload = 8 << 20
+	// PullBytes is how much a reader of large messages asks for at once. A
+	// server never answers a reader that asks for less than its next message
+	// takes, with subject and headers.
+	PullBytes = MaxPayload + 1<<20
 
 	// duplicates is how long a stream remembers message ids: 156 B of memory
 	// each. Repeats that come later are hidden by the fold of the correlator.

@@ -154,7 +154,7 @@ func read(ctx context.Context, stream jetstream.Stream, in chan<- jetstream.Msg)
 		}
 		return fmt.Errorf("read stream %s: %w", streams.Matches, err)
 	}
-	it, err := c.Messages(jetstream.PullMaxBytes(8 << 20))
+	it, err := c.Messages(jetstream.PullMaxBytes(streams.PullBytes))
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", streams.Matches, err)
 	}

@@ -37,9 +37,6 @@ type Options struct {
 	Ready func(bool)
 }
 
-// pullBytes is how much a matcher holds in advance.
-const pullBytes = 8 << 20
-
 // Run matches and correlates until ctx ends. Any number of processes may match;
 // one of them owns the windows and the others stand by. Holder names this one.
 func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Options, holder string, timing lease.Timing, r prometheus.Registerer, log *slog.Logger) error {
@@ -62,7 +59,7 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 	g.Go(func() error {
 		return stage.Run(ctx, js, stage.Config{
 			Name: "correlator", Stream: streams.Events, Durable: streams.MatcherDurable,
-			Workers: o.Workers, PullBytes: pullBytes,
+			Workers: o.Workers, PullBytes: streams.PullBytes,
 			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, s.progress.Read, shell.Lost(log, streams.Matches))},
 			Metrics: shell, Log: log,
 		}, matcher.match)

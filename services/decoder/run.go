@@ -11,10 +11,6 @@ import (
 	"github.com/trailbell/trailbell/internal/streams"
 )
 
-// pullBytes is how much a decoder holds in advance. With the client's default,
-// a number of messages, batches of half a megabyte overran the connection.
-const pullBytes = 8 << 20
-
 // Run decodes batches until ctx ends. Any number of processes may do so; they
 // share the work.
 func Run(ctx context.Context, js jetstream.JetStream, workers int, r prometheus.Registerer, log *slog.Logger) error {
@@ -25,7 +21,7 @@ func Run(ctx context.Context, js jetstream.JetStream, workers int, r prometheus.
 	}
 	return stage.Run(ctx, js, stage.Config{
 		Name: "decoder", Stream: streams.Batches, Durable: streams.DecoderDurable,
-		Workers: workers, PullBytes: pullBytes,
+		Workers: workers, PullBytes: streams.PullBytes,
 		Gates:   map[string]*stage.Gate{streams.Events: gate},
 		Metrics: metrics,
 		Log:     log,

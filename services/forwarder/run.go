@@ -60,7 +60,7 @@ func serve(ctx context.Context, js jetstream.JetStream, route Route, m *stage.Me
 	}
 	return stage.Run(ctx, js, stage.Config{
 		Name: "forwarder", Stream: streams.Alerts, Durable: durable,
-		Workers: 1, InOrder: true, PullBytes: 4 << 20,
+		Workers: 1, InOrder: true, PullBytes: streams.PullBytes,
 		Metrics: m, Log: log,
 	}, deliver(route, delivered))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -375,6 +376,29 @@ func TestWhatIsNoAlertBecomesADeadLetter(t *testing.T) {
 	if n := natstest.Messages(t, js, streams.Dead); n != 1 {
 		t.Errorf("%d dead letters, want 1", n)
 	}
+}
+
+// A reader that asked for less than a message has would wait for it for ever,
+// and for everything behind it.
+func TestAnAlertAsLargeAsTheServerTakesHoldsUpNothing(t *testing.T) {
+	js, p := setUp(t)
+	want := p.publish(t, 1, "low")
+	a := alert.Alert{ID: "large", Revision: 1, State: alert.Ended, Kind: alert.KindDetection, Rule: alert.Rule{ID: "id", Name: "name", Level: "low"}}
+	data, err := a.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Actor = strings.Repeat("x", streams.MaxPayload-len(data)-1024)
+	if data, err = a.JSON(); err != nil {
+		t.Fatal(err)
+	}
+	p.raw(t, "low", data)
+	want = append(want, "large")
+	want = append(want, p.publish(t, 1, "low")...)
+	s := newSink()
+	f := start(t, js, "a", forwarder.Route{Name: "x", Sink: s})
+	s.want(t, want)
+	f.stop(t)
 }
 
 // A server that is killed has forgotten the last acknowledgements.
