@@ -52,7 +52,7 @@ It ends with 1 when there was a ✗.`,
 		if len(c.Lister.Buckets) == 0 {
 			next = "`trailbell up` needs a bucket as well, which was not looked at: --bucket NAME"
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s. %s.\n", verdict, next)
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), look.Fold(fmt.Sprintf("%s. %s.", verdict, next), 0, 0))
 		return err
 	}
 	return cmd

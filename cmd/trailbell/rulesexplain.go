@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trailbell/trailbell/internal/rulebook"
+	"github.com/trailbell/trailbell/internal/screen"
 )
 
 func rulesExplainCommand() *cobra.Command {
@@ -18,12 +19,16 @@ func rulesExplainCommand() *cobra.Command {
   trailbell rules explain event.json
   trailbell rules explain log.json.gz --event-id ID --rule trail_tampering
 
-EVENT.json is one record, a log file of CloudTrail, or - for stdin. Prints the
-verdict of every rule that is tried on such a record. With --rule it prints each
-part of the rule's condition, whether it held, what it wants, and what it found;
-of a correlation, those of the rules that it counts.
+EVENT.json is one record, a log file of CloudTrail, what
+` + "`aws cloudtrail lookup-events`" + ` prints, or - for stdin. Of several records it
+takes the first, or with --rule the first that the rule is tried on.
 
-The rules are those that ` + "`trailbell up`" + ` would run.`,
+Prints the verdict of every rule that is tried on such a record. With --rule it
+prints each part of the rule's condition, whether it held, what it wants, and
+what it found; of a correlation, those of the rules that it counts.
+
+The rules are those that ` + "`trailbell up`" + ` would run. It ends with 0 whether rules
+match or not, and with 1 when there is no such record or rule.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return fmt.Errorf("write one EVENT.json, or - for stdin; see `%s --help`", cmd.CommandPath())
@@ -39,7 +44,11 @@ The rules are those that ` + "`trailbell up`" + ` would run.`,
 		if err != nil {
 			return err
 		}
-		event, err := readEvent(cmd, args[0], *id)
+		tried, err := book.Tried(*names)
+		if err != nil {
+			return err
+		}
+		event, err := readEvent(cmd, args[0], rulebook.Choice{EventID: *id, Prefer: tried})
 		if err != nil {
 			return err
 		}
@@ -48,7 +57,7 @@ The rules are those that ` + "`trailbell up`" + ` would run.`,
 			return err
 		}
 		if event.Of > 1 && *id == "" {
-			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "trailbell: this is the first of %s; choose another with --event-id\n", plural(event.Of, "record"))
+			sayOthers(cmd.ErrOrStderr(), event)
 		}
 		if f.format == "json" {
 			return answer.Encode(cmd.OutOrStdout())
@@ -58,16 +67,27 @@ The rules are those that ` + "`trailbell up`" + ` would run.`,
 	return cmd
 }
 
+// sayOthers names the records that might have been chosen.
+func sayOthers(w io.Writer, e rulebook.Event) {
+	_, _ = fmt.Fprintf(w, "trailbell: this is no. %d of %s; choose another with --event-id ID\n", e.Number, plural(e.Of, "record"))
+	for _, line := range e.First {
+		_, _ = fmt.Fprintln(w, "  "+screen.Safe(line))
+	}
+	if more := e.Of - len(e.First); more > 0 {
+		_, _ = fmt.Fprintf(w, "  and %d more\n", more)
+	}
+}
+
 // readEvent reads until the end of the file, or of the context: what is typed, or
 // comes through a pipe, may never end.
-func readEvent(cmd *cobra.Command, name, id string) (rulebook.Event, error) {
+func readEvent(cmd *cobra.Command, name string, choice rulebook.Choice) (rulebook.Event, error) {
 	type outcome struct {
 		event rulebook.Event
 		err   error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		event, err := openEvent(cmd.InOrStdin(), name, id)
+		event, err := openEvent(cmd.InOrStdin(), name, choice)
 		done <- outcome{event, err}
 	}()
 	select {
@@ -78,14 +98,17 @@ func readEvent(cmd *cobra.Command, name, id string) (rulebook.Event, error) {
 	}
 }
 
-func openEvent(stdin io.Reader, name, id string) (rulebook.Event, error) {
+func openEvent(stdin io.Reader, name string, choice rulebook.Choice) (rulebook.Event, error) {
 	if name == "-" {
-		return rulebook.ReadEvent(stdin, "stdin", id)
+		return rulebook.ReadEvent(stdin, "stdin", choice)
 	}
 	file, err := os.Open(name)
 	if err != nil {
 		return rulebook.Event{}, err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	return rulebook.ReadEvent(file, name, id)
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return rulebook.Event{}, fmt.Errorf("%s is a directory; name one file in it", name)
+	}
+	return rulebook.ReadEvent(file, name, choice)
 }

@@ -10,63 +10,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/trailbell/trailbell/internal/cloudtrail"
 	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/sigma"
 )
-
-// Event is a record to be explained.
-type Event struct {
-	Record []byte
-	// Of is how many records there were to choose from.
-	Of int
-}
-
-// ReadEvent reads a record as a scan would read it: from a log file of
-// CloudTrail, compressed or not, from lines of records, or a record alone. Of
-// several it takes the one with the eventID, or the first when that is empty.
-// The name is for errors.
-func ReadEvent(r io.Reader, name, eventID string) (Event, error) {
-	content, err := cloudtrail.Open(r, cloudtrail.OpenOptions{})
-	if err != nil {
-		return Event{}, fmt.Errorf("%s: %w", name, err)
-	}
-	defer func() { _ = content.Close() }()
-	var e Event
-	var bad string
-	cutter := cloudtrail.NewCutter(content, cloudtrail.CutterOptions{Bad: func(b cloudtrail.BadRecord) error {
-		bad = b.Reason
-		return nil
-	}})
-	for {
-		slice, err := cutter.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return Event{}, fmt.Errorf("%s: %w", name, err)
-		}
-		for i := range slice.Starts {
-			record := slice.Record(i)
-			e.Of++
-			if e.Record == nil && (eventID == "" || gjson.GetBytes(record, "eventID").String() == eventID) {
-				if !gjson.ValidBytes(record) {
-					return Event{}, fmt.Errorf("%s: record %d is not valid JSON", name, e.Of)
-				}
-				e.Record = slices.Clone(record)
-			}
-		}
-	}
-	switch {
-	case e.Record != nil:
-		return e, nil
-	case e.Of > 0:
-		return Event{}, fmt.Errorf("%s: none of %s has the eventID %q", name, count(e.Of, "record", "records"), eventID)
-	case bad != "":
-		return Event{}, fmt.Errorf("%s: there is no record in it: %s", name, bad)
-	}
-	return Event{}, fmt.Errorf("%s: there is no record in it", name)
-}
 
 // Answer is what rules say to a record.
 type Answer struct {
@@ -213,11 +159,58 @@ func (b *Book) asked(names []string) (map[string]bool, error) {
 	}
 	for _, name := range names {
 		if _, ok := known[name]; !ok {
-			return nil, fmt.Errorf("--rule: no rule has the id, name or title %q%s", name, sigma.Suggest(name, labels))
+			return nil, b.unknown(name, labels)
 		}
 		ask(name)
 	}
 	return ids, nil
+}
+
+// Tried returns whether any of the rules that are named, or counted by what is
+// named, is tried on a record; nil, for any record, when there are no names.
+func (b *Book) Tried(names []string) (func(record []byte) bool, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	asked, err := b.asked(names)
+	if err != nil {
+		return nil, err
+	}
+	set := b.whole()
+	return func(record []byte) bool {
+		return slices.ContainsFunc(set.Rules(), func(r *sigma.CompiledRule) bool {
+			return asked[r.Meta().ID] && set.Explain(r, record).RuledOut == nil
+		})
+	}, nil
+}
+
+// unknown says why nothing can be asked under a name.
+func (b *Book) unknown(name string, labels []string) error {
+	is := func(m *sigma.Meta) bool { return name == m.ID || name == m.Name || name == m.Title }
+	for _, f := range b.Collection.Filters {
+		if !is(&f.Meta) {
+			continue
+		}
+		if f.Any {
+			return fmt.Errorf("--rule: %q is a filter, for any rule of %s; ask for one of the rules", name, f.LogSource)
+		}
+		return fmt.Errorf("--rule: %q is a filter, for %s; ask for one of the rules", name, strings.Join(f.Rules, ", "))
+	}
+	for _, s := range b.Collection.Skipped {
+		if is(&s.Meta) {
+			return fmt.Errorf("--rule: %q is skipped: %s", name, s.Reason)
+		}
+	}
+	for i := range b.Collection.Broken {
+		if is(&b.Collection.Broken[i]) {
+			return fmt.Errorf("--rule: %q is broken; `trailbell rules check` says why", name)
+		}
+	}
+	which := "no rule has"
+	if c := b.source.Config.Rules; c.Shipped && len(c.Paths) == 0 {
+		which = "none of the shipped rules, and --rules gave no others, has"
+	}
+	return fmt.Errorf("--rule: %s the id, name or title %q%s", which, name, sigma.Suggest(name, labels))
 }
 
 // Format writes the answer: a line for each rule, and with trees the parts of
@@ -226,8 +219,8 @@ func (a *Answer) Format(w io.Writer, look screen.Look, trees bool) error {
 	var b strings.Builder
 	source, name := gjson.GetBytes(a.record, "eventSource").String(), gjson.GetBytes(a.record, "eventName").String()
 	event := fmt.Sprintf("%s of %s", cmp.Or(name, "a call without a name"), cmp.Or(source, "no source"))
-	fmt.Fprintf(&b, "%s at %s\n\n", screen.Safe(event),
-		screen.Safe(cmp.Or(gjson.GetBytes(a.record, "eventTime").String(), "an unknown time")))
+	at := cmp.Or(gjson.GetBytes(a.record, "eventTime").String(), "an unknown time")
+	fmt.Fprintf(&b, "%s\n\n", look.Fold(screen.Safe(event+" at "+at), 0, 2))
 	for _, v := range a.Verdicts {
 		v.format(&b, look, trees)
 	}
@@ -235,12 +228,12 @@ func (a *Answer) Format(w io.Writer, look screen.Look, trees bool) error {
 		if len(a.Verdicts) > 0 {
 			b.WriteByte('\n')
 		}
-		text := fmt.Sprintf("%s not tried on %s; --rule NAME says why.\n",
+		text := fmt.Sprintf("%s not tried on %s; --rule NAME says why.",
 			count(a.Untried, "other rule is", "other rules are"), event)
 		if len(a.Verdicts) == 0 {
 			text = strings.Replace(text, "other ", "", 1)
 		}
-		b.WriteString(screen.Safe(strings.TrimSuffix(text, "\n")) + "\n")
+		fmt.Fprintln(&b, look.Fold(screen.Safe(text), 0, 0))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -260,11 +253,11 @@ func (v *Verdict) format(b *strings.Builder, look screen.Look, tree bool) {
 	case v.Tree.RuledOut != nil:
 		text = "not tried: " + text
 	}
-	fmt.Fprintf(b, "%s %s: %s\n", look.Check(v.Matches), look.Bold(screen.Safe(v.Rule)), screen.Safe(text))
+	fmt.Fprintf(b, "%s %s: %s\n", look.Check(v.Matches), look.Bold(screen.Safe(v.Rule)), look.Fold(screen.Safe(text), 2+screen.Width(v.Rule)+2, 2))
 	if !tree {
 		return
 	}
-	fmt.Fprintf(b, "  %s\n", look.Dim(screen.Safe(fmt.Sprintf("%s, %s, %s:%d", v.Title, v.Level, v.File, v.Line))))
+	fmt.Fprintf(b, "  %s\n", look.Dim(look.Fold(screen.Safe(fmt.Sprintf("%s, %s, %s:%d", v.Title, v.Level, v.File, v.Line)), 2, 2)))
 	if v.Tree != nil {
 		formatPart(b, look, &v.Tree.Condition, 1)
 	}
@@ -297,7 +290,7 @@ func formatPart(b *strings.Builder, look screen.Look, p *sigma.Part, depth int) 
 	if p.Filter != "" {
 		text = fmt.Sprintf("filter %q: %s", p.Filter, text)
 	}
-	fmt.Fprintf(b, "%s%s %s\n", strings.Repeat("  ", depth), look.Check(p.Holds), screen.Safe(text))
+	fmt.Fprintf(b, "%s%s %s\n", strings.Repeat("  ", depth), look.Check(p.Holds), look.Fold(screen.Safe(text), 2*depth+2, 2*depth+2))
 	for i := range p.Parts {
 		formatPart(b, look, &p.Parts[i], depth+1)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -154,11 +155,14 @@ func TestReadEvent(t *testing.T) {
 		{"lines", one + "\n" + two + "\n", "2", two},
 		{"a list", "[" + one + "]", "1", one},
 		{"not there", one + "\n" + two, "3", `error: e.json: none of 2 records has the eventID "3"`},
-		{"nothing", "", "", "error: e.json: the object is empty (at byte 0)"},
+		{"nothing", "", "", "error: e.json: the file is empty (at byte 0)"},
+		{"what lookup-events prints", `{"Events": [{"EventId": "1", "CloudTrailEvent": ` + strconv.Quote(one) + `}, {"CloudTrailEvent": ` + strconv.Quote(two) + `}], "NextToken": "x"}`, "2", two},
+		{"an event of it", `{"EventId": "1", "CloudTrailEvent": ` + strconv.Quote(one) + `}`, "", one},
+		{"cut off", `{"Records": [` + one + `, {`, "", "error: e.json: the file ends in the middle of a record (at byte 50)"},
 		{"broken inside", `{"eventID": "1", "x": tru}`, "", "error: e.json: record 1 is not valid JSON"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			e, err := rulebook.ReadEvent(strings.NewReader(tc.text), "e.json", tc.id)
+			e, err := rulebook.ReadEvent(strings.NewReader(tc.text), "e.json", rulebook.Choice{EventID: tc.id})
 			got := string(e.Record)
 			if err != nil {
 				got = "error: " + err.Error()
@@ -167,6 +171,24 @@ func TestReadEvent(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestTheRecordThatARuleIsTriedOnIsPreferred(t *testing.T) {
+	b := open(t, rulebook.Source{Config: shippedAnd()})
+	tried, err := b.Tried([]string{"trail_tampering"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const other, stop = `{"eventID": "1", "eventName": "A"}`, `{"eventID": "2", "eventTime": "now", "eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging"}`
+	for text, want := range map[string]string{
+		other + "\n" + stop + "\n" + stop: stop + " 2 of 3",
+		other + "\n" + other:              other + " 1 of 2",
+	} {
+		e, err := rulebook.ReadEvent(strings.NewReader(text), "e.json", rulebook.Choice{Prefer: tried})
+		if got := fmt.Sprintf("%s %d of %d", e.Record, e.Number, e.Of); err != nil || got != want {
+			t.Errorf("got  %s, %v\nwant %s", got, err, want)
+		}
 	}
 }
 
