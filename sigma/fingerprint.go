@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/trailbell/trailbell/sigma/window"
 )
 
 // Fingerprint tells definitions apart by which a hit means something else: with
@@ -15,10 +17,12 @@ import (
 // is the same whatever they are. Nor is what the rules detect.
 func (c *CompiledCorrelation) Fingerprint() uint32 { return c.fingerprint }
 
+// definition is part of what is stored: with another text for the same
+// definition, everything stored would be passed over.
 func (c *CompiledCorrelation) definition() uint32 {
 	var text strings.Builder
 	for i, n := range c.counters {
-		fmt.Fprintf(&text, "level %d measure %d outer %v shared", i, n.measure, c.levels[i].Outer)
+		fmt.Fprintf(&text, "level %d measure %d outer%s shared", i, n.measure, spellInputs(c.levels[i].Outer))
 		if c.shared != nil {
 			fmt.Fprintf(&text, " %v", c.shared[i])
 		}
@@ -35,8 +39,16 @@ func (c *CompiledCorrelation) definition() uint32 {
 	}
 	var rules []string
 	for rule, inputs := range c.inputs {
-		rules = append(rules, fmt.Sprintf("rule %q %v", rule.meta.ID, inputs))
+		rules = append(rules, fmt.Sprintf("rule %q%s", rule.meta.ID, spellInputs(inputs)))
 	}
 	slices.Sort(rules)
 	return uint32(xxhash.Sum64String(text.String() + strings.Join(rules, "\n")))
+}
+
+func spellInputs(inputs []window.Input) string {
+	var text strings.Builder
+	for _, in := range inputs {
+		fmt.Fprintf(&text, " %d/%d", in.Level, in.Bit)
+	}
+	return text.String()
 }

@@ -14,6 +14,7 @@ type metrics struct {
 	events    prometheus.Gauge
 	folded    prometheus.Counter
 	repeats   prometheus.Counter
+	outdated  prometheus.Counter
 	evicted   prometheus.Counter
 	revisions *prometheus.CounterVec // by correlation
 	conflicts prometheus.Counter
@@ -45,6 +46,7 @@ func newMetrics(r prometheus.Registerer, rules *sigma.Set) *metrics {
 		events:    gauge("events", "Events of correlations that are remembered, and their values and places in chains."),
 		folded:    counter("folded_total", "Matches folded into groups."),
 		repeats:   counter("repeats_total", "Matches that a group knew already."),
+		outdated:  counter("outdated_total", "Matches passed over because their correlation is not there any more or defined in another way."),
 		evicted:   counter("evicted_total", "Events forgotten early because there were too many."),
 		revisions: vec("revisions_total", "Revisions of alerts written, by correlation.", "correlation"),
 		conflicts: counter("conflicts_total", "Revisions refused because another owner wrote first."),

@@ -243,6 +243,7 @@ func (o *owner) fold(ctx context.Context, m jetstream.Msg) error {
 func (o *owner) insert(match *trailbellv1.Match, e window.Event) {
 	c := o.rules.Correlation(match.GetCorrelation())
 	if c == nil || c.Fingerprint() != match.GetDefinition() {
+		o.metrics.outdated.Inc()
 		return // of a rule that is not loaded any more, or not as it was
 	}
 	o.metrics.folded.Inc()
