@@ -30,13 +30,17 @@ It ends with 1 when there was an error, not for warnings.`,
 		if f.format == "json" {
 			err = checked.Encode(cmd.OutOrStdout())
 		} else {
-			err = checked.Format(cmd.OutOrStdout())
+			err = checked.Format(cmd.OutOrStdout(), lookOf(cmd.OutOrStdout()))
 		}
 		if err != nil {
 			return err
 		}
 		if checked.Errors > 0 {
-			return &exitError{code: exitFailed, text: plural(checked.Errors, "error")}
+			text := plural(checked.Errors, "error")
+			if warnings := len(checked.Mistakes) - checked.Errors; warnings > 0 {
+				text += ", " + plural(warnings, "warning")
+			}
+			return &exitError{code: exitFailed, text: text}
 		}
 		return nil
 	}

@@ -74,14 +74,17 @@ func (c Counts) String() string {
 		count(c.Rules, "rule", "rules"), count(c.Correlations, "correlation", "correlations"), count(c.Filters, "filter", "filters"), c.Skipped)
 }
 
-// Format writes a line for each mistake, and one that says how many rules there
-// are.
-func (c *Checked) Format(w io.Writer) error {
+// Format writes a line for each mistake, and without errors one that says how
+// many rules there are: with some it would count what is right and not what was
+// written.
+func (c *Checked) Format(w io.Writer, look screen.Look) error {
 	var b strings.Builder
 	for _, m := range c.Mistakes {
-		fmt.Fprintln(&b, screen.Safe(m.String()))
+		fmt.Fprintln(&b, m.format(look))
 	}
-	fmt.Fprintln(&b, c.Counts)
+	if c.Errors == 0 {
+		fmt.Fprintln(&b, c.Counts)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/trailbell/trailbell/internal/app"
+	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/sigma"
 	"github.com/trailbell/trailbell/sigma/ruletest"
 )
@@ -229,9 +230,9 @@ func mistake(severity string, err error) Mistake {
 	return Mistake{Severity: severity, Message: err.Error()}
 }
 
-// String is one line in the form that editors know: FILE:LINE:COLUMN: error:
-// rule "TITLE": MESSAGE.
-func (m Mistake) String() string {
+// format is one line in the form that editors know: FILE:LINE:COLUMN: error: rule
+// "TITLE": MESSAGE. It is safe.
+func (m Mistake) format(look screen.Look) string {
 	var b strings.Builder
 	if m.File != "" {
 		b.WriteString(m.File)
@@ -243,10 +244,11 @@ func (m Mistake) String() string {
 		}
 		b.WriteString(": ")
 	}
-	b.WriteString(m.Severity + ": ")
+	place := screen.Safe(b.String())
+	b.Reset()
 	if m.Rule != "" {
 		fmt.Fprintf(&b, "rule %q: ", m.Rule)
 	}
 	b.WriteString(m.Message)
-	return b.String()
+	return place + look.Severity(m.Severity) + ": " + screen.Safe(b.String())
 }

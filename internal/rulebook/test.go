@@ -227,7 +227,7 @@ func (t *testText) end(all *Tested) error {
 		fmt.Fprintf(&b, "?     %s: no test makes it ring: %s\n", screen.Safe(m.File), screen.Safe(label(&m)))
 	}
 	for _, m := range all.Mistakes {
-		fmt.Fprintln(&b, screen.Safe(m.String()))
+		fmt.Fprintln(&b, m.format(t.Look))
 	}
 	fmt.Fprintln(&b, all.summary())
 	_, err := io.WriteString(t.w, b.String())

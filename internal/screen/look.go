@@ -84,6 +84,14 @@ func (l Look) Check(ok bool) string {
 	return l.style(red, "✗")
 }
 
+// Severity is "error" in bold red, and "warning" in yellow.
+func (l Look) Severity(text string) string {
+	if text == "error" {
+		return l.style(bold+";"+red, text)
+	}
+	return l.style(yellow, text)
+}
+
 // Level is the level of a Sigma rule in capitals, in its colour, without
 // padding and at most 8 columns wide. A level that Sigma does not know is shown
 // as it is.
