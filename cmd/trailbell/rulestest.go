@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -23,12 +24,17 @@ correlations have, in whatever order events come and however often.
 
 ` + whichRules + `
 
-It ends with 1 when a case failed or a file is broken.`,
+It ends with 1 when a case failed or a file is broken; with --strict also when a
+rule has no test, or none that makes it ring.`,
 	}
 	f := newRuleFlags(cmd, "an object a line for each case")
 	run := cmd.Flags().String("run", "", "run only the cases whose FILE/CASE matches this regular expression")
+	strict := cmd.Flags().Bool("strict", false, "fail for rules without tests, and for those that no test makes ring")
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "show the cases that pass, too")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		if *strict && *run != "" {
+			return errors.New("--strict is about all tests, and --run runs some of them; leave one of the two out")
+		}
 		var only *regexp.Regexp
 		if *run != "" {
 			var err error
@@ -46,6 +52,9 @@ It ends with 1 when a case failed or a file is broken.`,
 		}
 		if verdict := tested.Verdict(); verdict != "" {
 			return &exitError{code: exitFailed, text: verdict}
+		}
+		if n := len(tested.Untested) + len(tested.Silent); *strict && n > 0 {
+			return &exitError{code: exitFailed, text: "--strict: no test makes " + plural(n, "rule") + " ring"}
 		}
 		if only != nil && tested.Cases == 0 {
 			return fmt.Errorf("--run: no case matches %q", *run)
