@@ -32,8 +32,24 @@ type reading struct {
 // maxValues bounds the values that one record contributes.
 const maxValues = 1000
 
-// count appends how a record counts for the level l with the given inputs.
-func (n *counter) count(dst []window.Count, l int, inputs uint64, record string, s *scratch) []window.Count {
+// sets returns the inputs of each source; nil when there is but one.
+func (n *counter) sets() []uint64 {
+	var sets []uint64
+	for _, r := range n.readings {
+		for len(sets) <= r.source {
+			sets = append(sets, 0)
+		}
+		sets[r.source] |= r.inputs
+	}
+	if len(sets) == 1 {
+		return nil
+	}
+	return sets
+}
+
+// count appends how a record counts for the level l with the given inputs. The
+// counts of a group are one, but apart when each source shall have its own.
+func (n *counter) count(dst []window.Count, l int, inputs uint64, apart bool, record string, s *scratch) []window.Count {
 	before := len(dst)
 	var sources [maxInputs]uint64 // whose values each count has
 	for i := range n.readings {
@@ -53,7 +69,7 @@ func (n *counter) count(dst []window.Count, l int, inputs uint64, record string,
 		}
 		k := len(dst)
 		for j := before; j < len(dst); j++ {
-			if slices.Equal(dst[j].Group, group) {
+			if slices.Equal(dst[j].Group, group) && (!apart || sources[j-before] == 1<<r.source) {
 				k = j
 			}
 		}

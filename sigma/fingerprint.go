@@ -35,6 +35,9 @@ func (c *CompiledCorrelation) definition() uint32 {
 				}
 			}
 		}
+		if sources := c.levels[i].Sources; sources != nil {
+			fmt.Fprintf(&text, "\nsources %x", sources)
+		}
 		text.WriteByte('\n')
 	}
 	var rules []string

@@ -71,7 +71,10 @@ type Hit struct {
 	// Counts has, for a correlation over rules, one entry of level 0. For a
 	// chain it has one or more for each level that the record counts for, or
 	// would count for if the conditions of the levels below held at it; the
-	// inputs that stand for levels are only possible ones then. Levels ascend.
+	// inputs that stand for levels are only possible ones then. Inputs of one
+	// group that take their values from different fields have counts of their
+	// own, since those of one may count while those of another do not. Levels
+	// ascend.
 	Counts []window.Count
 }
 
@@ -106,7 +109,7 @@ func (c *CompiledCorrelation) hits(dst []Hit, matched []*CompiledRule, text stri
 		return dst
 	}
 	if len(c.levels) == 1 {
-		counts := c.counters[0].count(nil, 0, inputs[0], text, s)
+		counts := c.counters[0].count(nil, 0, inputs[0], false, text, s)
 		for i := range counts {
 			dst = append(dst, Hit{Key: counts[i].Group, Counts: counts[i : i+1 : i+1]})
 		}
@@ -119,7 +122,7 @@ func (c *CompiledCorrelation) hits(dst []Hit, matched []*CompiledRule, text stri
 			continue
 		}
 		before := len(counts)
-		counts = c.counters[l].count(counts, l, inputs[l], text, s)
+		counts = c.counters[l].count(counts, l, inputs[l], true, text, s)
 		if len(counts) == before {
 			continue
 		}

@@ -97,6 +97,32 @@ func drawChainRecord(t *rapid.T) map[string]any {
 	return record
 }
 
+// path is the field that a name stands for in the records of an input.
+func (s *chainSpec) path(name, input string) string {
+	if path, ok := s.aliases[name][input]; ok {
+		return path
+	}
+	return name
+}
+
+// valuePath is the field from which all of some inputs take their values.
+func valuePath(t *rapid.T, s *chainSpec, inputs uint64) string {
+	var listed, paths []string
+	for _, input := range s.inputs {
+		if slices.Contains(listed, input) {
+			continue
+		}
+		if path := s.path(s.field, input); inputs>>len(listed)&1 == 1 && !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+		listed = append(listed, input)
+	}
+	if len(paths) != 1 {
+		t.Fatalf("one count of %s has values of %q", s.name, paths)
+	}
+	return paths[0]
+}
+
 // naiveCounts is how a record counts for a level, as a reader of the rule
 // would say it: lines of group, inputs and values, without repeats.
 func naiveCounts(specs []chainSpec, level string, record map[string]any) map[string]string {
@@ -113,12 +139,7 @@ func naiveCounts(specs []chainSpec, level string, record map[string]any) map[str
 		if strings.HasPrefix(input, "c") {
 			active = len(naiveCounts(specs, input, record)) > 0
 		}
-		path := func(name string) string {
-			if path, ok := s.aliases[name][input]; ok {
-				return path
-			}
-			return name
-		}
+		path := func(name string) string { return s.path(name, input) }
 		var group []string
 		for _, name := range s.groupBy {
 			value := record[path(name)]
@@ -149,6 +170,9 @@ func naiveCounts(specs []chainSpec, level string, record map[string]any) map[str
 			continue
 		}
 		key := fmt.Sprintf("%q", group)
+		if s.field != "" && len(specs) > 1 {
+			key += " of " + path(s.field) // of which another input may count
+		}
 		if inputs[key] == nil {
 			inputs[key], values[key] = map[int]bool{}, map[string]int{}
 		}
@@ -215,10 +239,14 @@ func TestHitsAreWhatTheRuleSays(t *testing.T) {
 						got[name] = map[string]string{}
 					}
 					group := fmt.Sprintf("%q", count.Group)
-					if _, twice := got[name][group]; twice {
-						t.Fatalf("%s counts %s twice", name, group)
+					counted := group
+					if s := specs[slices.IndexFunc(specs, func(s chainSpec) bool { return s.name == name })]; s.field != "" && len(specs) > 1 {
+						counted += " of " + valuePath(t, &s, count.Inputs)
 					}
-					got[name][group] = fmt.Sprintf("inputs %b, %d values", count.Inputs, len(count.Values))
+					if _, twice := got[name][counted]; twice {
+						t.Fatalf("%s counts %s twice", name, counted)
+					}
+					got[name][counted] = fmt.Sprintf("inputs %b, %d values", count.Inputs, len(count.Values))
 					key, place := fmt.Sprintf("%q", hit.Key), name+" "+group
 					if known, ok := keys[place]; ok && known != key {
 						t.Fatalf("%s\ngroup %s has the keys %s and %s", text, place, known, key)

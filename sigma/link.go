@@ -300,6 +300,9 @@ func (k *compiler) build(root *entry) {
 	for i, e := range entries {
 		c.levels[i].Timespan = e.link.correlation.Timespan.Milliseconds()
 		c.levels[i].Condition = e.link.condition
+		if len(entries) > 1 {
+			c.levels[i].Sources = e.link.counter.sets()
+		}
 		c.counters = append(c.counters, e.link.counter)
 		for bit, m := range e.link.members {
 			in := window.Input{Level: i, Bit: uint(bit)}

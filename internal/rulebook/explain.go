@@ -112,7 +112,10 @@ func counting(set *sigma.Set, asked map[string]bool, matched []*sigma.CompiledRu
 				for i, field := range c.GroupBy() {
 					group = append(group, field+"="+count.Group[i])
 				}
-				v.Groups = append(v.Groups, group)
+				// Inputs with values of their own are counted apart.
+				if !slices.ContainsFunc(v.Groups, func(g []string) bool { return slices.Equal(g, group) }) {
+					v.Groups = append(v.Groups, group)
+				}
 			}
 		}
 		switch {

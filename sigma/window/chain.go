@@ -30,6 +30,11 @@ type Level struct {
 	// Timespan is the length of the closed window in milliseconds.
 	Timespan  int64
 	Condition Condition
+	// Sources are sets of inputs that take their values from the same fields,
+	// each input in at most one. The inputs in none are a set as well: without
+	// Sources, all of them. What an event is counted for has the values of the
+	// sets of which an input counts.
+	Sources []uint64
 	// Outer is where an event at which this level holds counts as well. Empty
 	// for the root.
 	Outer []Input
@@ -54,7 +59,9 @@ type Count struct {
 	// the event.
 	Inputs uint64
 	// Values are hashes for the measure Values, millionths for Sum, Average
-	// and Percentile, and nothing for the others. They need not be sorted.
+	// and Percentile, and nothing for the others. They need not be sorted. They
+	// belong to the set of [Level.Sources] that the inputs are in; inputs of
+	// several sets take several counts.
 	Values []int64
 }
 
@@ -105,7 +112,7 @@ type fact struct {
 func (f *fact) size() int {
 	n := 1 + len(f.places)
 	for _, p := range f.places {
-		n += len(p.values)
+		n += p.size()
 	}
 	return n
 }
@@ -116,12 +123,64 @@ type place struct {
 	level  int
 	node   *node
 	inputs uint64 // those of levels are possible ones
-	values []int64
+	// values by source. There may be fewer than sources.
+	values [][]int64
 
 	counts uint64 // the inputs that it counts for now; 0: it is not in the group
 	time   int64  // under which it is in the group
 	wanted uint64 // what it should count for
 	queued bool
+}
+
+func (p *place) size() int {
+	n := 0
+	for _, values := range p.values {
+		n += len(values)
+	}
+	return n
+}
+
+// add notes inputs, and values of theirs, whichever came first.
+func (p *place) add(l *Level, inputs uint64, values []int64) {
+	p.inputs |= inputs
+	if len(values) == 0 {
+		return
+	}
+	source := l.source(inputs)
+	for len(p.values) <= source {
+		p.values = append(p.values, nil)
+	}
+	_, p.values[source] = l.Condition.Measure.unite(0, p.values[source], 0, values)
+}
+
+// source returns which set of inputs some inputs are in; the last one is of
+// those that no set has.
+func (l *Level) source(inputs uint64) int {
+	for i, set := range l.Sources {
+		if set&inputs != 0 {
+			return i
+		}
+	}
+	return len(l.Sources)
+}
+
+// valuesOf returns the values that a place has for some of its inputs.
+func (l *Level) valuesOf(p *place, inputs uint64) []int64 {
+	var all []int64
+	rest := inputs
+	for _, set := range l.Sources {
+		rest &^= set
+	}
+	for i, values := range p.values {
+		switch {
+		case len(values) == 0 || i < len(l.Sources) && l.Sources[i]&inputs == 0 || i == len(l.Sources) && rest == 0:
+		case all == nil:
+			all = values
+		default:
+			all = slices.Concat(all, values)
+		}
+	}
+	return all
 }
 
 // NewChain returns an empty chain. Level 0 is the outermost, whose groups are
@@ -258,15 +317,17 @@ func (c *Chain) count(f *fact, n Count) {
 	_, values := l.Condition.Measure.trim(inputs, n.Values)
 	for _, p := range f.places {
 		if p.node == in {
-			c.size -= len(p.values)
-			p.inputs, p.values = l.Condition.Measure.unite(p.inputs, p.values, inputs, values)
-			c.size += len(p.values)
+			c.size -= p.size()
+			p.add(&l.Level, inputs, values)
+			c.size += p.size()
 			return
 		}
 	}
+	p := &place{fact: f, level: n.Level, node: in}
+	p.add(&l.Level, inputs, values)
 	in.places++
-	c.size += 1 + len(values)
-	f.places = append(f.places, &place{fact: f, level: n.Level, node: in, inputs: inputs, values: values})
+	c.size += 1 + p.size()
+	f.places = append(f.places, p)
 }
 
 func (c *Chain) enqueue(p *place) {
@@ -305,7 +366,7 @@ func (c *Chain) turn(l int, e Event, f *fact) []*node {
 		}
 	}
 	for _, p := range queue {
-		if p.wanted != 0 && (p.node.put(p, e) || p.fact == f) {
+		if p.wanted != 0 && (p.node.put(&c.levels[l].Level, p, e) || p.fact == f) {
 			touch(p.node)
 		}
 	}
@@ -343,9 +404,9 @@ func (f *fact) holds(level int) bool {
 
 // put makes a place count for what it should, and reports whether the group
 // changed. What is inserted is e.
-func (n *node) put(p *place, e Event) bool {
+func (n *node) put(l *Level, p *place, e Event) bool {
 	is := p.fact.Event
-	is.Inputs, is.Values = n.Group.counts.trim(p.wanted, p.values)
+	is.Inputs, is.Values = n.Group.counts.trim(p.wanted, l.valuesOf(p, p.wanted))
 	counted, time := p.counts != 0, p.time
 	p.counts, p.time = p.wanted, is.Time
 	if counted {

@@ -37,11 +37,21 @@ func levels(t *rapid.T, shape [][]window.Input) ([]window.Level, [][]int) {
 		levels = append(levels, window.Level{
 			Timespan:  rapid.SampledFrom([]int64{span, span, span / 2, 2 * span}).Draw(t, "timespan"),
 			Condition: condition(t, measure),
+			Sources:   rapid.SampledFrom([][]uint64{nil, nil, {0b1}, {0b1, 0b10}, {0b10, 0b101}, {0b1, 0b10, 0b100, 0b1000}}).Draw(t, "sources"),
 			Outer:     outer,
 		})
 		groupBy = append(groupBy, rapid.SampledFrom([][]int{nil, {0}, {1}, {0, 1}}).Draw(t, "group-by"))
 	}
 	return levels, groupBy
+}
+
+// sets are the inputs of each source of a level, with those of no source last.
+func sets(l window.Level) []uint64 {
+	rest := ^uint64(0)
+	for _, set := range l.Sources {
+		rest &^= set
+	}
+	return append(slices.Clone(l.Sources), rest)
 }
 
 // drawChained draws what arrives at a chain: events in any order, some of them
@@ -65,7 +75,13 @@ func drawChained(t *rapid.T, levels []window.Level, groupBy [][]int, most int) [
 			for _, f := range groupBy[l] {
 				group = append(group, fields[f])
 			}
-			c.Counts = append(c.Counts, window.Count{Level: l, Group: group, Inputs: n.Inputs, Values: n.Values})
+			for _, set := range sets(levels[l]) {
+				if inputs := max(n.Inputs, 1) & set; inputs != 0 {
+					var of window.Event
+					counts(t, &of)
+					c.Counts = append(c.Counts, window.Count{Level: l, Group: group, Inputs: inputs, Values: of.Values})
+				}
+			}
 		}
 		arrived = append(arrived, c)
 	}
@@ -116,32 +132,46 @@ func chainOracle(levels []window.Level, arrived []chained) map[string][]episode 
 				}
 			}
 		}
-		groups := map[string][]window.Event{}
+		set := sets(levels[l])
+		groups := map[string][][]window.Event{} // what arrived, by source
 		for _, a := range arrived {
 			for _, n := range a.Counts {
 				if n.Level == l {
 					key := strings.Join(n.Group, "|")
-					groups[key] = append(groups[key], window.Event{ID: a.ID, Time: times[a.ID], Inputs: max(n.Inputs, 1), Values: n.Values})
+					if groups[key] == nil {
+						groups[key] = make([][]window.Event, len(set))
+					}
+					source := slices.IndexFunc(set, func(s uint64) bool { return s&max(n.Inputs, 1) != 0 })
+					groups[key][source] = append(groups[key][source], window.Event{ID: a.ID, Time: times[a.ID], Inputs: max(n.Inputs, 1), Values: n.Values})
 				}
 			}
 		}
 		holds[l] = map[string]bool{}
 		found := map[string][]episode{}
-		for key, given := range groups {
+		for key, sources := range groups {
 			var counting []window.Event
-			for _, e := range merged(levels[l].Condition.Measure, given) {
-				inputs := e.Inputs &^ fed
-				for inner, level := range levels {
-					for _, in := range level.Outer {
-						if in.Level == l && e.Inputs>>in.Bit&1 == 1 && holds[inner][e.ID] {
-							inputs |= 1 << in.Bit
+			for _, given := range sources {
+				for _, e := range merged(levels[l].Condition.Measure, given) {
+					inputs := e.Inputs &^ fed
+					for inner, level := range levels {
+						for _, in := range level.Outer {
+							if in.Level == l && e.Inputs>>in.Bit&1 == 1 && holds[inner][e.ID] {
+								inputs |= 1 << in.Bit
+							}
 						}
 					}
-				}
-				if e.Inputs = inputs; inputs != 0 {
+					if e.Inputs = inputs; inputs == 0 {
+						continue // and so its values are not there
+					}
+					if k := slices.IndexFunc(counting, func(o window.Event) bool { return o.ID == e.ID }); k >= 0 {
+						counting[k].Inputs |= inputs
+						counting[k].Values = slices.Concat(counting[k].Values, e.Values)
+						continue
+					}
 					counting = append(counting, e)
 				}
 			}
+			slices.SortFunc(counting, window.Event.Compare)
 			is := held(levels[l].Timespan, levels[l].Condition, counting)
 			for i, e := range counting {
 				holds[l][e.ID] = holds[l][e.ID] || is[i]
