@@ -275,6 +275,9 @@ func FormatList(w io.Writer, groups []Group, look screen.Look) error {
 		l.techniques = max(l.techniques, len(techniqueHead))
 	}
 	l.twoLines = look.Width > 0 && look.Width-l.beforeOn() < leastOn
+	if l.name == 0 {
+		return nil
+	}
 	l.header()
 	for i, g := range groups {
 		if g.Heading != "" {

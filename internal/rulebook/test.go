@@ -229,7 +229,7 @@ func (t *testText) end(all *Tested) error {
 	for _, m := range all.Mistakes {
 		fmt.Fprintln(&b, m.format(t.Look))
 	}
-	fmt.Fprintln(&b, all.summary())
+	fmt.Fprintln(&b, t.Look.Fold(all.summary(), 0, 2))
 	_, err := io.WriteString(t.w, b.String())
 	return err
 }
