@@ -94,7 +94,7 @@ func TestChainErrors(t *testing.T) {
 		{"a disabled correlation", small("a", "") + over("c", "a", "") + over("d", "c", ""), Options{Disable: []string{"c"}},
 			[]string{`r.yml:13:77: rule "Correlate d": correlation.rules: correlation "c" is disabled, and this one counts it; disable both or none`}},
 		{"an inner one beyond the horizon", small("a", "") + over("c", "a", "") + correlate("d", "type: event_count, timespan: 1m, condition: {gte: 3}, rules: [c]", ""), Options{Horizon: time.Minute}, []string{
-			`r.yml:9:44: rule "Correlate c": correlation.timespan: 5m is longer than the horizon of 1m, beyond which events are forgotten; shorten it, or raise the horizon`,
+			`r.yml:9:44: rule "Correlate c": correlation.timespan: 5m is longer than the horizon of 1m, beyond which events are forgotten; shorten it, or raise the horizon (correlator.horizon in the configuration)`,
 			`r.yml:13:77: rule "Correlate d": correlation.rules: rule "c" is broken; see its error`}},
 		{"a filter", filtering("f", "any", "not sel") + over("c", "f", ""), Options{},
 			[]string{`r.yml:9:77: rule "Correlate c": correlation.rules: "f" is a filter, which matches nothing by itself; name a rule`}},

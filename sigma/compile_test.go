@@ -106,7 +106,7 @@ func TestCompileErrors(t *testing.T) {
 		{"a level for a filter", small("a", "") + filtering("f", "any", "not sel"), Options{Level: map[string]Level{"f": Low}},
 			`level: "f" is a filter, which has no level`, "a medium alerts"},
 		{"a timespan beyond the horizon", small("a", "") + counting("c", "a", ""), Options{Horizon: time.Minute},
-			`r.yml:9:88: rule "Count c": correlation.timespan: 5m is longer than the horizon of 1m, beyond which events are forgotten; shorten it, or raise the horizon`, "a medium alerts"},
+			`r.yml:9:88: rule "Count c": correlation.timespan: 5m is longer than the horizon of 1m, beyond which events are forgotten; shorten it, or raise the horizon (correlator.horizon in the configuration)`, "a medium alerts"},
 		{"a misspelt exception", small("alpha", ""), Options{Disable: []string{"alhpa"}},
 			`disable: no rule has the id or name "alhpa"; did you mean "alpha"?`, "alpha medium alerts"},
 		{"a level for no rule", small("alpha", ""), Options{Level: map[string]Level{"beta": Low}},

@@ -51,7 +51,7 @@ func TestCorrelationErrors(t *testing.T) {
 		{"an empty condition", "{type: event_count, rules: [x], timespan: 5m, condition: {}}",
 			`correlation.condition: there is no comparison; write one such as {gte: 5}`},
 		{"an unknown comparison", "{type: event_count, rules: [x], timespan: 5m, condition: {get: 5}}",
-			`correlation.condition: unknown comparison "get"; did you mean "gt"?`},
+			`correlation.condition: unknown comparison "get"; did you mean "gt" or "gte"?`},
 		{"a count that is none", "{type: event_count, rules: [x], timespan: 5m, condition: {gte: -1}}",
 			`correlation.condition: "-1" is not a count; write a whole number, 0 or more`},
 		{"a count with a fraction", "{type: event_count, rules: [x], timespan: 5m, condition: {gte: 1.5}}",

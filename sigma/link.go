@@ -51,7 +51,7 @@ func (k *compiler) link(e *entry) {
 func (k *compiler) resolve(e *entry) state {
 	c := e.correlation
 	if c.Timespan > k.opts.Horizon {
-		k.errorAt(e.meta, c.timespanAt, "correlation.timespan: %s is longer than the horizon of %s, beyond which events are forgotten; shorten it, or raise the horizon", formatSpan(c.Timespan), formatSpan(k.opts.Horizon))
+		k.errorAt(e.meta, c.timespanAt, "correlation.timespan: %s is longer than the horizon of %s, beyond which events are forgotten; shorten it, or raise the horizon (correlator.horizon in the configuration)", formatSpan(c.Timespan), formatSpan(k.opts.Horizon))
 		return failed
 	}
 	l := &link{correlation: c, meta: e.meta, depth: 1}

@@ -3,22 +3,34 @@ package spelling
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Suggest completes a sentence about an unknown word: with the nearest known
-// one when it is near enough to be meant, else with all when they are few.
+// one when it is near enough to be meant, or two that are equally near, else
+// with all when they are few.
 func Suggest(word string, known []string) string {
-	best, nearest := "", 3
+	var best []string
+	nearest := 3
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < nearest && d < len(k) {
-			best, nearest = k, d
+		d := distance(strings.ToLower(word), strings.ToLower(k))
+		if d > nearest || d > 2 || d >= len(k) {
+			continue
+		}
+		if d < nearest {
+			best, nearest = nil, d
+		}
+		if !slices.Contains(best, k) {
+			best = append(best, k)
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
-	}
-	if len(known) > 0 && len(known) <= 12 {
+	switch {
+	case len(best) == 2 && nearest > 0:
+		return fmt.Sprintf("; did you mean %q or %q?", best[0], best[1])
+	case len(best) > 0:
+		return fmt.Sprintf("; did you mean %q?", best[0])
+	case len(known) > 0 && len(known) <= 12:
 		return "; write one of " + strings.Join(known, ", ")
 	}
 	return ""

@@ -14,6 +14,8 @@ func TestSuggest(t *testing.T) {
 		{"xyz", []string{"contains", "cased"}, "; write one of contains, cased"},
 		{"xyz", many, ""},
 		{"contain", many, `; did you mean "contains"?`},
+		{"ge", []string{"gt", "gte", "lt", "lte", "eq"}, `; did you mean "gt" or "gte"?`},
+		{"b", []string{"ab", "bb", "cb"}, `; did you mean "ab"?`},
 		{"x", nil, ""},
 		{"zz", []string{"ab"}, "; write one of ab"}, // as far from it as it is long
 	} {
