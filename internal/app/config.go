@@ -135,7 +135,7 @@ type Correlator struct {
 // Rules says which rules to load.
 type Rules struct {
 	Shipped bool              `yaml:"shipped"` // the rules inside the binary
-	Paths   []string          `yaml:"paths"`   // files or directory trees of Sigma YAML
+	Paths   []string          `yaml:"paths"`   // files or directory trees of Sigma YAML; in a file from its directory
 	Disable []string          `yaml:"disable"` // ids or names
 	Level   map[string]string `yaml:"level"`   // id or name: level
 	// Placeholders are the values of %name% in rules with the modifier expand.

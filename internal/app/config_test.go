@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/trailbell/trailbell/internal/app"
 )
 
@@ -69,6 +71,28 @@ streams:
 	}
 	if len(c.Forwarder.Sinks) != 1 || c.Correlator.Rules.Level["console_login_failure"] != "high" {
 		t.Errorf("sinks %+v, levels %v", c.Forwarder.Sinks, c.Correlator.Rules.Level)
+	}
+}
+
+// A configuration means the same wherever a program is started.
+func TestPathsOfRulesAreFromTheDirectoryOfTheFile(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(t.TempDir())
+	file := filepath.Join(dir, "trailbell.yaml")
+	if err := os.WriteFile(file, []byte("correlator: {rules: {paths: [mine, ../beside, /elsewhere]}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := app.DefaultConfig()
+	if err := c.ReadFile(file); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(dir, "mine"), filepath.Join(filepath.Dir(dir), "beside"), "/elsewhere"}
+	if diff := cmp.Diff(want, c.Correlator.Rules.Paths); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	_, errs := app.LoadRules(c.Correlator)
+	if len(errs) != 3 || !strings.Contains(errs[0].Error(), want[0]+": no such file") {
+		t.Errorf("errors %v", errs)
 	}
 }
 

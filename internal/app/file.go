@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,7 +18,8 @@ import (
 )
 
 // ReadFile changes c by a YAML file. A key that does not exist and a value that
-// does not fit are errors with file, line, key and what to write.
+// does not fit are errors with file, line, key and what to write. Relative paths
+// of rules are from the directory of the file.
 func (c *Config) ReadFile(path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -25,6 +27,11 @@ func (c *Config) ReadFile(path string) error {
 	}
 	if err := c.parse(path, data); err != nil {
 		return err
+	}
+	for i, rules := range c.Correlator.Rules.Paths {
+		if _, said := c.origin.lines["correlator.rules.paths"]; said && !filepath.IsAbs(rules) {
+			c.Correlator.Rules.Paths[i] = filepath.Join(filepath.Dir(path), rules)
+		}
 	}
 	for _, e := range c.invalid() {
 		c.origin.wrong[e] = true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ func ReadRules(c Correlator) (*sigma.Collection, sigma.Options, []error) {
 	}
 	for _, path := range c.Rules.Paths {
 		if _, err := os.Stat(path); err != nil {
-			errs = append(errs, fmt.Errorf("rules: %w; check --rules and correlator.rules.paths", err))
+			errs = append(errs, fmt.Errorf("rules: %w; check --rules and correlator.rules.paths%s", err, from(path)))
 			continue
 		}
 		more, e := sigma.LoadPath(path)
@@ -45,6 +46,15 @@ func ReadRules(c Correlator) (*sigma.Collection, sigma.Options, []error) {
 		o.Level[rule] = level
 	}
 	return all, o, errs
+}
+
+// from says where a relative path begins.
+func from(path string) string {
+	dir, err := os.Getwd()
+	if err != nil || filepath.IsAbs(path) {
+		return ""
+	}
+	return fmt.Sprintf(" (looked for from %s)", dir)
 }
 
 func isPath(err error) bool {
