@@ -175,6 +175,7 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 	}
 	meta := Meta{File: d.file, Line: root.Line}
 	d.parseMeta(&meta, top, root)
+	odd := oddKeys(members)
 	metaErrs := len(d.errs)
 	var source LogSource
 	if top["correlation"] == nil {
@@ -188,18 +189,21 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 	case reason != "" && len(d.errs) == metaErrs:
 		// Whatever else is odd about it is not ours to judge.
 		d.errs = nil
-		c.Skipped = append(c.Skipped, Skipped{Meta: meta, Reason: reason})
+		c.Skipped = append(c.Skipped, Skipped{Meta: meta, Reason: reason, misspelt: d.misspeltSource(top["logsource"], source)})
 		return
 	case top["correlation"] != nil:
 		if correlation := d.parseCorrelation(meta, top); len(d.errs) == 0 {
+			correlation.oddities = odd
 			c.Correlations = append(c.Correlations, correlation)
 		}
 	case top["filter"] != nil:
 		if filter := d.parseFilter(meta, source, top); len(d.errs) == 0 {
+			filter.oddities = odd
 			c.Filters = append(c.Filters, filter)
 		}
 	default:
 		if rule := d.parseRule(meta, source, top, root); len(d.errs) == 0 {
+			rule.oddities = odd
 			c.Rules = append(c.Rules, rule)
 		}
 	}

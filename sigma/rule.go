@@ -26,6 +26,12 @@ type Meta struct {
 	Line int
 }
 
+// oddity is what a warning says about a document as it is written.
+type oddity struct {
+	at  position
+	msg string
+}
+
 // LogSource is which logs a rule is about.
 type LogSource struct {
 	Category, Product, Service string
@@ -41,6 +47,7 @@ type Rule struct {
 	Condition Expr
 
 	timeframeAt position // of a "timeframe" of Sigma 1, which is not read
+	oddities    []oddity // of the keys at the top
 }
 
 // Detection is a named search: it holds when any of its alternatives holds.
@@ -164,6 +171,8 @@ type Skipped struct {
 	Meta
 	// Reason says what made it another's.
 	Reason string
+
+	misspelt *oddity // nil when it looks meant
 }
 
 // Collection is what was read from rule files: syntax trees, in the order of

@@ -13,16 +13,24 @@ func (k *compiler) warn() {
 		w := warner{k, e.meta}
 		switch {
 		case e.rule != nil && e.rule.runs():
+			w.oddKeys(e.source.oddities)
 			w.timeframe(e.source)
 			w.detections(e.source.Detections, e.source.Condition)
 		case e.link != nil:
+			w.oddKeys(e.correlation.oddities)
 			w.correlation(e)
 		case e.filter != nil:
+			w.oddKeys(e.filter.oddities)
 			w.filter(e.filter)
 		}
 		slices.SortStableFunc(k.set.warnings[before:], func(a, b *Error) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 		})
+	}
+	for i := range k.set.skipped {
+		if s := &k.set.skipped[i]; s.misspelt != nil {
+			warner{k, &s.Meta}.at(s.misspelt.at, "%s", s.misspelt.msg)
+		}
 	}
 }
 

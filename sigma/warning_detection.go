@@ -128,8 +128,7 @@ func otherCaseInFieldRef(item *Item, v *Value) string {
 	return otherCase(v.Text)
 }
 
-// nullAmongValues: the specification has null by itself only, and says nothing
-// of lists.
+// nullAmongValues: since version 2.1 the specification keeps null out of lists.
 func nullAmongValues(item *Item, v *Value) string {
 	if v.Kind != Null || len(item.Values) == 1 {
 		return ""

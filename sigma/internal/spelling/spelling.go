@@ -36,6 +36,23 @@ func Suggest(word string, known []string) string {
 	return ""
 }
 
+// Near returns the known word that a word is when case and at most so many
+// edits are overlooked; empty for one that is known itself, and for one that is
+// near to none.
+func Near(word string, known []string, edits int) string {
+	if slices.Contains(known, word) {
+		return ""
+	}
+	for most := range edits + 1 {
+		for _, k := range known {
+			if distance(strings.ToLower(word), k) <= most {
+				return k
+			}
+		}
+	}
+	return ""
+}
+
 // distance counts the inserted, deleted, replaced and swapped characters
 // between two words (the restricted Damerau-Levenshtein distance).
 func distance(a, b string) int {

@@ -24,3 +24,24 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 }
+
+func TestNear(t *testing.T) {
+	known := []string{"tag", "tags", "level"}
+	for _, c := range []struct {
+		word  string
+		edits int
+		want  string
+	}{
+		{"level", 1, ""},
+		{"Level", 0, "level"},
+		{"levels", 0, ""},
+		{"levle", 1, "level"},
+		{"levls", 1, ""},
+		{"levls", 2, "level"},
+		{"Tags", 1, "tags"}, // though "tag" is within one edit, too
+	} {
+		if got := Near(c.word, known, c.edits); got != c.want {
+			t.Errorf("Near(%q, %d) = %q, want %q", c.word, c.edits, got, c.want)
+		}
+	}
+}
