@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // blocks returns the indented blocks of a Markdown text, and their first lines.
@@ -34,6 +36,20 @@ func blocks(text string) (all []string, at []int) {
 	return all, at
 }
 
+// placeholders returns those of a configuration.
+func placeholders(t *testing.T, block string) map[string][]string {
+	t.Helper()
+	var c struct {
+		Correlator struct {
+			Rules struct{ Placeholders map[string][]string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(block), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c.Correlator.Rules.Placeholders
+}
+
 // Every rule, correlation and filter of the documentation works, all of them
 // together, and none is odd.
 func TestTheExamplesOfTheDocumentationWork(t *testing.T) {
@@ -42,8 +58,13 @@ func TestTheExamplesOfTheDocumentationWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all Collection
+	var opts Options
 	texts, at := blocks(string(text))
 	for i, block := range texts {
+		if strings.HasPrefix(block, "correlator:") {
+			opts.Placeholders = placeholders(t, block)
+			continue
+		}
 		if !strings.HasPrefix(block, "title:") {
 			continue // a test, or a command
 		}
@@ -53,7 +74,7 @@ func TestTheExamplesOfTheDocumentationWork(t *testing.T) {
 		}
 		all.Add(c)
 	}
-	set, errs := Compile(&all, Options{})
+	set, errs := Compile(&all, opts)
 	for _, err := range errs {
 		t.Error(err)
 	}
