@@ -60,15 +60,15 @@ func Compile(c *Collection, opts Options) (*Set, []error) {
 	for _, rule := range c.Rules {
 		meta := rule.Meta
 		k.level(&meta)
-		k.register(&entry{kind: entryRule, meta: &meta, source: rule})
+		k.register(&entry{kind: entryRule, meta: &meta, source: rule, top: &rule.top})
 	}
 	for _, correlation := range c.Correlations {
 		meta := correlation.Meta
-		k.register(&entry{kind: entryCorrelation, meta: &meta, correlation: correlation})
+		k.register(&entry{kind: entryCorrelation, meta: &meta, correlation: correlation, top: &correlation.top})
 	}
 	for _, filter := range c.Filters {
 		meta := filter.Meta
-		if e := (&entry{kind: entryFilter, meta: &meta}); k.register(e) && !e.disabled {
+		if e := (&entry{kind: entryFilter, meta: &meta, top: &filter.top}); k.register(e) && !e.disabled {
 			k.filter(e, filter)
 		}
 	}
@@ -102,6 +102,7 @@ const (
 type entry struct {
 	kind     entryKind
 	meta     *Meta
+	top      *top // nil for what is only mentioned
 	disabled bool
 	// unsaid is what keeps a disabled rule from running, as long as nobody
 	// needs it.
@@ -159,7 +160,11 @@ func (k *compiler) register(e *entry) bool {
 		if key.value == "" || !taken || first.kind >= entrySkipped {
 			continue
 		}
-		k.refuseTwice(e.meta, first.meta, key.kind, key.value)
+		at := e.top.id
+		if key.kind == "name" {
+			at = e.top.name
+		}
+		k.refuseTwice(e.meta, first.meta, at, key.kind, key.value)
 		return false
 	}
 	e.disabled = k.switches[e.meta.ID] || k.switches[e.meta.Name]
@@ -169,7 +174,7 @@ func (k *compiler) register(e *entry) bool {
 }
 
 // refuseTwice says why an id or a name is there a second time.
-func (k *compiler) refuseTwice(m, first *Meta, kind, value string) {
+func (k *compiler) refuseTwice(m, first *Meta, at position, kind, value string) {
 	switch {
 	case m.Line == first.Line && m.Title == first.Title && sameFile(m.File, first.File):
 		// All of its rules are there twice, and one error is enough.
@@ -180,7 +185,7 @@ func (k *compiler) refuseTwice(m, first *Meta, kind, value string) {
 	case kind == "id" && m.Name == "" && value == deriveID(*m):
 		k.errorAt(m, position{}, "another rule without an id has this title, in %s:%d; give each an \"id\", or another title", first.File, first.Line)
 	default:
-		k.errorAt(m, position{}, "%s %q is taken by rule %q in %s:%d; give one of the two another", kind, value, first.Title, first.File, first.Line)
+		k.errorAt(m, at, "%s %q is taken by rule %q in %s:%d; give one of the two another", kind, value, first.Title, first.File, first.Line)
 	}
 }
 

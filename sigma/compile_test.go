@@ -94,13 +94,13 @@ func TestCompileErrors(t *testing.T) {
 		{"a correlation over nothing", small("failure", "") + counting("c", "faliure", ""), Options{},
 			`r.yml:9:42: rule "Count c": correlation.rules: no rule has the id or name "faliure"; did you mean "failure"?`, "failure medium alerts"},
 		{"an id twice", small("a", "id: one\n") + small("b", "id: one\n"), Options{},
-			`r.yml:8: rule "Rule b": id "one" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
+			`r.yml:12:5: rule "Rule b": id "one" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
 		{"a name twice", small("a", "id: one\n") + small("a", "id: two\n"), Options{},
-			`r.yml:8: rule "Rule a": name "a" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
+			`r.yml:9:7: rule "Rule a": name "a" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
 		{"a name of a rule for a correlation", small("a", "") + counting("a", "a", "id: two\n"), Options{},
-			`r.yml:7: rule "Count a": name "a" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
+			`r.yml:8:7: rule "Count a": name "a" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
 		{"an id of a rule for a filter", small("a", "id: one\n") + "---\nid: one\ntitle: F\nlogsource: {product: aws}\nfilter: {rules: any, sel: {eventName: a}, condition: not sel}\n", Options{},
-			`r.yml:8: rule "F": id "one" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
+			`r.yml:8:5: rule "F": id "one" is taken by rule "Rule a" in r.yml:2; give one of the two another`, "a medium alerts"},
 		{"a title twice, without ids", strings.Replace(small("a", ""), "name: a\n", "", 1) + strings.Replace(small("a", ""), "name: a\n", "", 1), Options{},
 			`r.yml:6: rule "Rule a": another rule without an id has this title, in r.yml:2; give each an "id", or another title`, " medium alerts"},
 		{"a level for a filter", small("a", "") + filtering("f", "any", "not sel"), Options{Level: map[string]Level{"f": Low}},
@@ -127,7 +127,7 @@ func TestCompileErrors(t *testing.T) {
 func TestADisabledRuleNeedsNoPlaceholders(t *testing.T) {
 	expanding := strings.Replace(small("a", ""), "eventName: a", "userIdentity.arn|expand: '%admins%'", 1)
 	opts := Options{Disable: []string{"a"}}
-	unknown := `r.yml:5:44: rule "Rule a": field "userIdentity.arn": placeholder %admins% has no values; set correlator.rules.placeholders: {admins: [value]}`
+	unknown := `r.yml:5:44: rule "Rule a": field "userIdentity.arn": placeholder %admins% has no values; set correlator.rules.placeholders: {admins: [value]} in the file of --config`
 	for _, tt := range []struct {
 		name, rules string
 		opts        Options

@@ -53,7 +53,7 @@ type Correlation struct {
 	at, timespanAt position
 	// conditionAt is where the condition is, or the correlation.
 	conditionAt position
-	oddities    []oddity // of the keys at the top
+	top         top
 	// all says that the condition is the default of a temporal type.
 	all bool
 	// mutes says that the file has "generate: false" in so many words.

@@ -28,7 +28,7 @@ type Filter struct {
 
 	ruleAt      []position
 	conditionAt position
-	oddities    []oddity // of the keys at the top
+	top         top
 }
 
 // parseFilter reads the "filter" of a document.

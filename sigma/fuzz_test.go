@@ -31,7 +31,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		again, _ := Parse("r.yml", []byte(file))
-		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Rule{}, Correlation{}, Alias{}, Filter{}, Skipped{}, oddity{}, position{})); diff != "" {
+		if diff := cmp.Diff(c, again, cmp.AllowUnexported(Rule{}, Correlation{}, Alias{}, Filter{}, Skipped{}, top{}, oddity{}, position{})); diff != "" {
 			t.Fatalf("another reading of the file:\n%s", diff)
 		}
 		set, _ := Compile(c, Options{})

@@ -175,7 +175,7 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 	}
 	meta := Meta{File: d.file, Line: root.Line}
 	d.parseMeta(&meta, top, root)
-	odd := oddKeys(members)
+	places := topOf(members)
 	metaErrs := len(d.errs)
 	var source LogSource
 	if top["correlation"] == nil {
@@ -193,17 +193,17 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 		return
 	case top["correlation"] != nil:
 		if correlation := d.parseCorrelation(meta, top); len(d.errs) == 0 {
-			correlation.oddities = odd
+			correlation.top = places
 			c.Correlations = append(c.Correlations, correlation)
 		}
 	case top["filter"] != nil:
 		if filter := d.parseFilter(meta, source, top); len(d.errs) == 0 {
-			filter.oddities = odd
+			filter.top = places
 			c.Filters = append(c.Filters, filter)
 		}
 	default:
 		if rule := d.parseRule(meta, source, top, root); len(d.errs) == 0 {
-			rule.oddities = odd
+			rule.top = places
 			c.Rules = append(c.Rules, rule)
 		}
 	}

@@ -371,7 +371,7 @@ func TestErrorsOfModifiersSayWhatToWrite(t *testing.T) {
 
 func TestPlaceholdersThatCannotBeFilled(t *testing.T) {
 	for _, tt := range []struct{ item, want string }{
-		{`a|expand: '%users%'`, `r.yml:5:15: rule "T": field "a": placeholder %users% has no values; set correlator.rules.placeholders: {users: [value]}`},
+		{`a|expand: '%users%'`, `r.yml:5:15: rule "T": field "a": placeholder %users% has no values; set correlator.rules.placeholders: {users: [value]} in the file of --config`},
 		{`a|expand: 'x%empt%'`, `placeholder %empt% has no values; did you mean "empty"?`},
 		{`a|expand: '%empty%'`, `placeholder %empty% has an empty list of values; add one to correlator.rules.placeholders`},
 		{`a|expand: '%many%%many%%many%'`, `the value stands for more than 10000 texts`},

@@ -26,6 +26,12 @@ type Meta struct {
 	Line int
 }
 
+// top is where the keys at the top of a document are, and what is odd there.
+type top struct {
+	id, name position
+	oddities []oddity
+}
+
 // oddity is what a warning says about a document as it is written.
 type oddity struct {
 	at  position
@@ -47,7 +53,7 @@ type Rule struct {
 	Condition Expr
 
 	timeframeAt position // of a "timeframe" of Sigma 1, which is not read
-	oddities    []oddity // of the keys at the top
+	top         top
 }
 
 // Detection is a named search: it holds when any of its alternatives holds.

@@ -169,7 +169,7 @@ func placeholderValues(name string, placeholders map[string][]string) ([]string,
 		}
 		hint := suggest(name, known)
 		if !strings.Contains(hint, "did you mean") {
-			hint = fmt.Sprintf("; set correlator.rules.placeholders: {%s: [value]}", name)
+			hint = fmt.Sprintf("; set correlator.rules.placeholders: {%s: [value]} in the file of --config", name)
 		}
 		return nil, fmt.Errorf("placeholder %%%s%% has no values%s", name, hint)
 	case len(values) == 0:

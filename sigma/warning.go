@@ -13,14 +13,14 @@ func (k *compiler) warn() {
 		w := warner{k, e.meta}
 		switch {
 		case e.rule != nil && e.rule.runs():
-			w.oddKeys(e.source.oddities)
+			w.oddKeys(e.source.top.oddities)
 			w.timeframe(e.source)
 			w.detections(e.source.Detections, e.source.Condition)
 		case e.link != nil:
-			w.oddKeys(e.correlation.oddities)
+			w.oddKeys(e.correlation.top.oddities)
 			w.correlation(e)
 		case e.filter != nil:
-			w.oddKeys(e.filter.oddities)
+			w.oddKeys(e.filter.top.oddities)
 			w.filter(e.filter)
 		}
 		slices.SortStableFunc(k.set.warnings[before:], func(a, b *Error) int {

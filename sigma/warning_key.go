@@ -20,21 +20,27 @@ var topKeys = []string{
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// oddKeys looks at the top of a document. Other keys are allowed there, so that
-// one which is misspelt does nothing.
-func oddKeys(members []member) []oddity {
-	var odd []oddity
+// topOf looks at the top of a document. Other keys are allowed there, so that one
+// which is misspelt does nothing.
+func topOf(members []member) top {
+	var t top
 	for _, m := range members {
 		key := m.key.Value
 		at := position{m.key.Line, m.key.Column}
+		switch key {
+		case "id":
+			t.id = position{m.value.Line, m.value.Column}
+		case "name":
+			t.name = position{m.value.Line, m.value.Column}
+		}
 		if near := spelling.Near(key, topKeys, 1); near != "" {
-			odd = append(odd, oddity{at, fmt.Sprintf("%q means nothing here; did you mean %q?", shorten(key), near)})
+			t.oddities = append(t.oddities, oddity{at, fmt.Sprintf("%q means nothing here; did you mean %q?", shorten(key), near)})
 		}
 		if value := m.value; key == "id" && value.Kind == yaml.ScalarNode && value.Value != "" && !uuid.MatchString(value.Value) {
-			odd = append(odd, oddity{position{value.Line, value.Column}, fmt.Sprintf(`id: %q is not a UUID, which other engines may refuse; write a random one, and "name: %s" for people`, shorten(value.Value), shorten(value.Value))})
+			t.oddities = append(t.oddities, oddity{t.id, fmt.Sprintf(`id: %q is not a UUID, which other engines may refuse; write a random one, and "name: %s" for people`, shorten(value.Value), shorten(value.Value))})
 		}
 	}
-	return odd
+	return t
 }
 
 // misspeltSource: a logsource that is not that of CloudTrail, and nearly is.
