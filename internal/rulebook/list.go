@@ -259,13 +259,13 @@ func (e *Entry) keys(order string) []string {
 // FormatList writes a table under a line of headings, with a heading of its own
 // above each group that has one, and on a terminal how many there are. There,
 // what a rule looks at has a second line when it would be narrow beside the name,
-// and is cut to the width; elsewhere lines are whole, and have the file. Names are never cut.
+// and is cut to the width; elsewhere lines are whole, and have file and title. Names are never cut.
 func FormatList(w io.Writer, groups []Group, look screen.Look) error {
 	l := layout{Look: look}
 	for _, g := range groups {
 		for i := range g.Entries {
 			e := &g.Entries[i]
-			l.name, l.file = max(l.name, screen.Width(e.label())), max(l.file, screen.Width(e.place()))
+			l.name, l.file, l.title = max(l.name, screen.Width(e.label())), max(l.file, screen.Width(e.place())), max(l.title, screen.Width(e.title()))
 			if !g.technique {
 				l.techniques = max(l.techniques, len(strings.Join(e.techniques(), " ")))
 			}
@@ -314,7 +314,7 @@ type layout struct {
 	strings.Builder
 	screen.Look
 	// Widths of columns; techniques is 0 when there is none.
-	name, techniques, file int
+	name, techniques, file, title int
 	// twoLines puts what a rule looks at into a line of its own.
 	twoLines bool
 	// cut says that something has not been shown.
@@ -337,6 +337,10 @@ func (l *layout) header() {
 	}
 	if l.Width == 0 {
 		line += gap + padded("FILE", l.file)
+		if l.title > 0 {
+			l.title = max(l.title, len("TITLE"))
+			line += gap + padded("TITLE", l.title)
+		}
 	}
 	if !l.twoLines {
 		line += gap + "LOOKS AT"
@@ -369,8 +373,15 @@ func (l *layout) entry(e *Entry) {
 	l.WriteString(l.Level(level) + strings.Repeat(" ", levelWidth-len(text)) + gap)
 	switch {
 	case l.Width == 0:
-		fmt.Fprintf(l, "%s%s%s%s%s\n", line, gap, padded(e.place(), l.file), gap, screen.Safe(what))
+		line += gap + padded(e.place(), l.file)
+		if l.title > 0 {
+			line += gap + padded(e.title(), l.title)
+		}
+		fmt.Fprintf(l, "%s%s%s\n", line, gap, screen.Safe(what))
 	case l.twoLines:
+		if e.title() != "" {
+			what = e.title() + " · " + what
+		}
 		indent := levelWidth + len(gap)
 		fmt.Fprintf(l, "%s\n%*s%s\n", strings.TrimRight(line, " "), indent, "", l.Dim(l.fit(what, indent)))
 	default:
@@ -425,6 +436,14 @@ func (l *layout) footer(groups []Group) {
 
 // label is how people know an entry.
 func (e *Entry) label() string { return cmp.Or(e.Name, e.Title) }
+
+// title is empty where it is the label.
+func (e *Entry) title() string {
+	if e.Name == "" {
+		return ""
+	}
+	return e.Title
+}
 
 func (e *Entry) place() string { return fmt.Sprintf("%s:%d", e.File, e.Line) }
 

@@ -181,14 +181,14 @@ func (b *Book) newTestText(w io.Writer, o TestOptions, files []*ruletest.File) *
 }
 
 func (t *testText) result(r *ruletest.Result) error {
-	verdict := "PASS"
+	mark := "✓"
 	if !r.Passed() {
-		verdict = "FAIL"
+		mark = "✗"
 	} else if !t.Verbose {
 		return nil
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "--- %s: %s (%s:%d)\n", verdict, screen.Safe(r.Case), screen.Safe(r.File), r.Line)
+	fmt.Fprintf(&b, "%s %s (%s:%d)\n", mark, screen.Safe(r.Case), screen.Safe(r.File), r.Line)
 	if r.Err != nil {
 		fmt.Fprintf(&b, "    %s\n", t.Look.Fold(screen.Safe(r.Err.Error()), 4, 4))
 	}
