@@ -150,7 +150,7 @@ func newError(m *Meta, at position, format string, args ...any) *Error {
 	if at.line == 0 {
 		at = position{line: m.Line}
 	}
-	return &Error{File: m.File, Line: at.line, Column: at.column, Rule: m.Title, Msg: fmt.Sprintf(format, args...)}
+	return &Error{File: m.File, Line: at.line, Column: at.column, Rule: m.Title, Msg: message(format, args)}
 }
 
 // register enters a rule under its id and its name, or refuses it.
@@ -220,7 +220,7 @@ func (k *compiler) level(m *Meta) {
 
 // rule compiles a rule with its filters: all of them must hold as well.
 func (k *compiler) rule(e *entry) {
-	condition, err := k.expr(e.source.Condition, byName(e.source.Detections))
+	condition, err := k.expr(e.source.Condition, e.source.Detections)
 	if err != nil {
 		e.kind, e.unsaid = entryBroken, err
 		if !e.disabled {
@@ -260,15 +260,19 @@ func byName(detections []Detection) map[string]*Detection {
 	return named
 }
 
-// names returns all names of rules and correlations, for suggestions.
-func (k *compiler) names() []string {
+// suggestName is suggest among the names of rules and correlations, for as many
+// errors as a person reads.
+func (k *compiler) suggestName(word string) string {
+	if len(k.errs) >= maxErrors {
+		return ""
+	}
 	var names []string
 	for _, e := range k.order {
 		if e.meta.Name != "" && e.kind != entryFilter {
 			names = append(names, e.meta.Name)
 		}
 	}
-	return names
+	return suggest(word, names)
 }
 
 // checkOptions refuses options that name nothing, which would be a misspelt

@@ -2,8 +2,8 @@ package sigma
 
 import (
 	"fmt"
-	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Expr is the syntax tree of a condition: And, Or, Not, Ref or Of. Its String
@@ -90,7 +90,10 @@ func (e *conditionError) Error() string { return e.msg }
 //
 // Keywords are read in any case.
 func parseCondition(text string, names []string) (Expr, error) {
-	p := conditionParser{tokens: lexCondition(text), names: names, noun: "detection"}
+	p := conditionParser{tokens: lexCondition(text), names: names, known: map[string]bool{}, noun: "detection"}
+	for _, name := range names {
+		p.known[name] = true
+	}
 	if p.peek().text == "" {
 		return nil, &conditionError{0, `the condition is empty; write the name of a detection, as in "condition: selection"`}
 	}
@@ -101,7 +104,7 @@ func parseCondition(text string, names []string) (Expr, error) {
 // ids or names of rules, and returns them in the order of their first
 // appearance. There is no "1 of" in it.
 func parseRuleCondition(text string) (Expr, []string, error) {
-	p := conditionParser{tokens: lexCondition(text), noun: "rule"}
+	p := conditionParser{tokens: lexCondition(text), known: map[string]bool{}, noun: "rule"}
 	if p.peek().text == "" {
 		return nil, nil, &conditionError{0, `the condition is empty; write names of rules, as in "condition: failure and success"`}
 	}
@@ -163,7 +166,9 @@ type conditionParser struct {
 	pos    int
 	// names may be referred to; collected while parsing when noun is "rule".
 	names []string
-	noun  string // "detection" or "rule"
+	known map[string]bool // the names
+	ofs   map[string]Of   // by pattern, without All
+	noun  string          // "detection" or "rule"
 }
 
 func (p *conditionParser) overRules() bool { return p.noun == "rule" }
@@ -258,13 +263,14 @@ func (p *conditionParser) not(depth int) (Expr, error) {
 		p.next()
 		return p.of(t)
 	case p.overRules():
-		if !slices.Contains(p.names, t.text) {
+		if !p.known[t.text] {
+			p.known[t.text] = true
 			p.names = append(p.names, t.text)
 		}
 		return Ref{t.text}, nil
 	}
-	if !slices.Contains(p.names, t.text) {
-		return nil, &conditionError{t.offset, fmt.Sprintf("no detection is called %q%s", t.text, suggest(t.text, p.names))}
+	if !p.known[t.text] {
+		return nil, &conditionError{t.offset, fmt.Sprintf("no detection is called %q%s", shorten(t.text), suggest(t.text, p.names))}
 	}
 	return Ref{t.text}, nil
 }
@@ -287,10 +293,18 @@ func (p *conditionParser) of(quantifier conditionToken) (Expr, error) {
 	if strings.EqualFold(t.text, "them") {
 		x.Pattern, pattern = "them", "*"
 	}
+	if known, ok := p.ofs[x.Pattern]; ok {
+		known.All = x.All
+		return known, nil
+	}
+	if utf8.RuneCountInString(pattern) > maxName {
+		return nil, &conditionError{t.offset, fmt.Sprintf("%q is longer than %d characters; shorten it", shorten(pattern), maxName)}
+	}
 	hidden := false
+	matches := compileName(pattern)
 	for _, name := range p.names {
 		switch {
-		case !matchName(pattern, name):
+		case !matches.match(name):
 		case strings.HasPrefix(name, "_") && !strings.HasPrefix(pattern, "_"):
 			hidden = true // its author took it out, and can still put it in by its name
 		default:
@@ -299,6 +313,10 @@ func (p *conditionParser) of(quantifier conditionToken) (Expr, error) {
 	}
 	switch {
 	case len(x.Names) > 0:
+		if p.ofs == nil {
+			p.ofs = map[string]Of{}
+		}
+		p.ofs[x.Pattern] = x
 		return x, nil
 	case hidden:
 		return nil, &conditionError{t.offset, fmt.Sprintf(`%q leaves out detections whose name starts with "_", and there is no other; write "_*" for them`, t.text)}
@@ -306,14 +324,34 @@ func (p *conditionParser) of(quantifier conditionToken) (Expr, error) {
 	return nil, &conditionError{t.offset, fmt.Sprintf("%q stands for no detection%s", t.text, suggest(strings.Trim(t.text, "*"), p.names))}
 }
 
-// matchName matches a name with a pattern in which only '*' is special.
-func matchName(text, name string) bool {
+// named counts the detections that the patterns of a condition stand for, each
+// as often as it is there.
+func named(x Expr) int {
+	n := 0
+	switch x := x.(type) {
+	case And:
+		for _, x := range x {
+			n += named(x)
+		}
+	case Or:
+		for _, x := range x {
+			n += named(x)
+		}
+	case Not:
+		n = named(x.X)
+	case Of:
+		n = len(x.Names)
+	}
+	return n
+}
+
+// compileName compiles a pattern of names in which only '*' is special.
+func compileName(text string) pattern {
 	tokens := []rune(text)
 	for i, r := range tokens {
 		if r == '*' {
 			tokens[i] = anyText
 		}
 	}
-	p := compilePattern(tokens, OpEqual, true)
-	return p.match(name)
+	return compilePattern(tokens, OpEqual, true)
 }

@@ -124,7 +124,7 @@ func (d *document) parseCorrelation(meta Meta, top map[string]*yaml.Node) *Corre
 		case "type":
 			c.Type = d.text(m.value, "correlation.type")
 			if _, known := correlationTypes[c.Type]; !known {
-				d.errorf(m.value, "correlation.type: %q is not a correlation type%s", c.Type, suggest(c.Type, correlationTypeNames))
+				d.errorf(m.value, "correlation.type: %q is not a correlation type%s", c.Type, d.suggest(c.Type, correlationTypeNames))
 			}
 		case "rules":
 			c.Rules, c.ruleAt = d.texts(m.value, "correlation.rules")
@@ -145,7 +145,7 @@ func (d *document) parseCorrelation(meta Meta, top map[string]*yaml.Node) *Corre
 		default:
 			// Unlike the top level this is closed: a misspelt group-by would
 			// silently count everything together.
-			d.errorf(m.key, "correlation: unknown key %q%s", m.key.Value, suggest(m.key.Value, correlationKeys))
+			d.errorf(m.key, "correlation: unknown key %q%s", m.key.Value, d.suggest(m.key.Value, correlationKeys))
 		}
 	}
 	t, known := correlationTypes[c.Type]
@@ -206,9 +206,17 @@ func (d *document) parseGenerate(c *Correlation, n *yaml.Node, what string) {
 	c.mutes = c.mutes || !truth && len(d.errs) == before
 }
 
+// maxFields bounds the fields whose values make a group, or a combination that
+// is counted.
+const maxFields = 32
+
 // parseFields reads field paths; each must be there once.
 func (d *document) parseFields(n *yaml.Node, where string) ([]string, []position) {
 	fields, at := d.texts(n, where)
+	if len(fields) > maxFields {
+		d.errorAt(at[maxFields], "%s: there are %d fields and at most %d are possible", where, len(fields), maxFields)
+		return nil, nil
+	}
 	for i, field := range fields {
 		if msg := checkField(field); msg != "" {
 			d.errorAt(at[i], "%s: %s", where, msg)
@@ -220,13 +228,21 @@ func (d *document) parseFields(n *yaml.Node, where string) ([]string, []position
 	return fields, at
 }
 
+// maxAliases bounds the aliases: as many as fields to be named by one.
+const maxAliases = 2 * maxFields
+
 // parseAliases reads a map from names to maps from rules to fields.
 func (d *document) parseAliases(n *yaml.Node) []Alias {
 	var aliases []Alias
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
 		return nil
 	}
-	for _, m := range d.mapping(n, "correlation.aliases") {
+	members := d.mapping(n, "correlation.aliases")
+	if len(members) > maxAliases {
+		d.errorf(members[maxAliases].key, "correlation.aliases: there are %d aliases and at most %d are possible", len(members), maxAliases)
+		return nil
+	}
+	for _, m := range members {
 		a := Alias{Name: m.key.Value, Fields: map[string]string{}, at: position{m.key.Line, m.key.Column}}
 		where := fmt.Sprintf("correlation.aliases: alias %q", a.Name)
 		if m.value.Kind != yaml.MappingNode {
@@ -263,6 +279,12 @@ func (d *document) parseRuleCondition(n *yaml.Node, c *Correlation) {
 		return
 	}
 	at := position{n.Line, n.Column}
+	if max(len(c.Rules), len(names)) > maxInputs {
+		if len(c.Rules) == 0 {
+			d.errorf(n, "correlation.condition: there are %d rules and at most %d are possible; put some of them together in one rule", len(names), maxInputs)
+		}
+		return
+	}
 	if len(c.Rules) == 0 {
 		c.Rules = names
 		for range names {

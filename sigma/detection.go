@@ -3,6 +3,7 @@ package sigma
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,11 +63,18 @@ func (d *document) parseConditions(n *yaml.Node, detections []Detection) Expr {
 		if d.spent(n) {
 			return nil
 		}
+		if d.full() {
+			return nil
+		}
 		c = d.resolve(c)
 		x, err := parseCondition(d.text(c, "condition"), names)
 		if err != nil {
 			d.conditionError(c, "condition", err)
 			continue
+		}
+		d.budget -= named(x)
+		if d.spent(c) {
+			return nil
 		}
 		any = append(any, x)
 	}
@@ -222,7 +230,10 @@ func (d *document) parseValue(n *yaml.Node, item *Item, where string) (Value, bo
 	if slices.Contains(item.Transforms, Expand) {
 		return v, true // the placeholders are not known yet
 	}
-	tests, err := item.compile(&v, nil)
+	tests, err := item.compile(&v, nil, &d.room)
+	if err == errRoom && d.spent(n) {
+		return v, false
+	}
 	if err != nil {
 		d.errorf(n, "%s: %v", what, err)
 		return v, false
@@ -281,13 +292,39 @@ func (item *Item) refusePart(v *Value, given string) string {
 }
 
 // compileRegexp compiles the value of "re" with its sub-modifiers.
-func compileRegexp(expr, flags string) (*regexp.Regexp, error) {
+func compileRegexp(expr, flags string, left *room) (*regexp.Regexp, error) {
 	if flags != "" {
 		expr = "(?" + flags + ")" + expr
 	}
+	if err := left.take(len(expr)); err != nil {
+		return nil, err
+	}
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err == nil {
+		if err := left.take(stepCost * steps(tree)); err != nil {
+			return nil, err
+		}
+	}
 	re, err := regexp.Compile(expr)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a regular expression that Go can match: %v", shorten(expr), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, fmt.Errorf("%q is not a regular expression that Go can match: %v", shorten(expr), truncate(strings.TrimPrefix(err.Error(), "error parsing regexp: "), 100))
 	}
 	return re, nil
+}
+
+// stepCost is how many characters of text take as much memory and time as a
+// step of a regular expression, about.
+const stepCost = 8
+
+// steps returns about how many steps a regular expression is compiled to: what
+// is repeated has its steps as often. Package syntax bounds them.
+func steps(tree *syntax.Regexp) int {
+	n := 1 + len(tree.Rune)/8
+	for _, sub := range tree.Sub {
+		n += steps(sub)
+	}
+	if tree.Op == syntax.OpRepeat {
+		n *= max(1, tree.Min, tree.Max)
+	}
+	return n
 }

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,12 +17,35 @@ type document struct {
 	// budget bounds the nodes looked at: aliases let a small file stand for
 	// many.
 	budget int
+	// room is the same for the text of values, and for what modifiers make of
+	// them.
+	room room
+	// spentSaid says that one of the two was exceeded, and that it was said.
+	spentSaid bool
 	// merges is how many merge keys are being followed.
 	merges int
 }
 
 // maxDocumentNodes is far above any rule that a person or a tool writes.
 const maxDocumentNodes = 200_000
+
+// room is how many characters of text a rule may still have. A regular
+// expression takes room for what it is compiled to as well.
+type room int
+
+// maxRuleText is far above such a rule too: in a file of MaxFileSize only aliases,
+// modifiers and repeats in expressions lead there.
+const maxRuleText = 4 << 20
+
+var errRoom = fmt.Errorf("the values of the rule, with all that modifiers, placeholders and aliases make of them, are longer than %d characters; write fewer or shorter ones", maxRuleText)
+
+// take spends room, and fails when there is not enough.
+func (r *room) take(n int) error {
+	if *r = max(*r-room(n), -1); *r < 0 {
+		return errRoom
+	}
+	return nil
+}
 
 // maxErrors keeps a broken file from filling the screen.
 const maxErrors = 20
@@ -31,28 +55,43 @@ func (d *document) errorf(n *yaml.Node, format string, args ...any) {
 }
 
 func (d *document) errorAt(at position, format string, args ...any) {
-	if len(d.errs) < maxErrors {
-		d.errs = append(d.errs, &Error{File: d.file, Line: at.line, Column: at.column, Rule: d.title, Msg: fmt.Sprintf(format, args...)})
+	if !d.full() {
+		d.errs = append(d.errs, &Error{File: d.file, Line: at.line, Column: at.column, Rule: d.title, Msg: message(format, args)})
 	}
+}
+
+// full reports whether there are so many errors that no more are kept.
+func (d *document) full() bool { return len(d.errs) >= maxErrors }
+
+// suggest is suggest for an error that is kept.
+func (d *document) suggest(word string, known []string) string {
+	if d.full() {
+		return ""
+	}
+	return suggest(word, known)
 }
 
 // resolve follows an alias and spends budget.
 func (d *document) resolve(n *yaml.Node) *yaml.Node {
 	d.budget--
 	if n.Kind == yaml.AliasNode && n.Alias != nil {
-		return n.Alias
+		n = n.Alias
 	}
+	_ = d.room.take(len(n.Value)) // which spent tells
 	return n
 }
 
 func (d *document) spent(n *yaml.Node) bool {
-	if d.budget >= 0 {
+	switch {
+	case d.budget >= 0 && d.room >= 0:
 		return false
-	}
-	if d.budget > -maxDocumentNodes { // say it once
+	case d.spentSaid:
+	case d.budget < 0:
 		d.errorf(n, "the rule has more than %d values", maxDocumentNodes)
-		d.budget = -2 * maxDocumentNodes
+	default:
+		d.errorf(n, "%v", errRoom)
 	}
+	d.spentSaid = true
 	return true
 }
 
@@ -85,7 +124,7 @@ func (d *document) mapping(n *yaml.Node, what string) []member {
 			continue
 		}
 		if line, twice := seen[key.Value]; twice {
-			d.errorf(key, "%s: key %q is there twice, first in line %d; write a list of values, or use the modifier \"all\"", what, key.Value, line)
+			d.errorf(key, "%s: key %q is there twice, first in line %d; write a list of values, or use the modifier \"all\"", what, shorten(key.Value), line)
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -200,10 +239,34 @@ func describe(n *yaml.Node) string {
 }
 
 // shorten keeps quoted input readable.
-func shorten(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
+func shorten(s string) string { return truncate(s, 60) }
+
+// truncate returns at most so many characters of s.
+func truncate(s string, most int) string {
+	n := 0
+	for i := range s {
+		if n == most {
+			return s[:i] + "…"
+		}
+		n++
 	}
 	return s
+}
+
+// maxQuoted bounds the characters of one part of a message. What is quoted is
+// cut by shorten; this is for what stands in no list of names.
+const maxQuoted = 300
+
+// message formats an error without long parts.
+func message(format string, args []any) string {
+	short := slices.Clone(args)
+	for i, a := range short {
+		switch a := a.(type) {
+		case string:
+			short[i] = truncate(a, maxQuoted)
+		case error:
+			short[i] = truncate(a.Error(), maxQuoted)
+		}
+	}
+	return fmt.Sprintf(format, short...)
 }

@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	if e.Rule != "" {
-		fmt.Fprintf(&b, "rule %q: ", e.Rule)
+		fmt.Fprintf(&b, "rule %q: ", truncate(e.Rule, 100))
 	}
 	if e.Option != "" {
 		b.WriteString(e.Option + ": ")

@@ -374,7 +374,10 @@ func (x *explainer) item(item *Item) Part {
 
 // holds compiles an item by itself.
 func (x *explainer) holds(item *Item) bool {
-	k := compiler{set: &Set{}, slots: map[string]int{}, opts: Options{Placeholders: x.placeholders}}
+	k := conditionCompiler{
+		compiler: &compiler{set: &Set{}, slots: map[string]int{}, opts: Options{Placeholders: x.placeholders}},
+		left:     maxRuleText,
+	}
 	n, err := k.item(item)
 	if err != nil {
 		return false // Compile has left the rule out

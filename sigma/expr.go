@@ -6,21 +6,35 @@ import (
 )
 
 // expr compiles a condition over detections.
-func (k *compiler) expr(x Expr, detections map[string]*Detection) (node, error) {
+func (k *compiler) expr(x Expr, detections []Detection) (node, error) {
+	c := conditionCompiler{compiler: k, detections: byName(detections), nodes: map[string]node{}, left: maxRuleText}
+	return c.expr(x)
+}
+
+// conditionCompiler compiles one condition. A detection is compiled once,
+// however often the condition names it.
+type conditionCompiler struct {
+	*compiler
+	detections map[string]*Detection
+	nodes      map[string]node // by name
+	left       room
+}
+
+func (k *conditionCompiler) expr(x Expr) (node, error) {
 	switch x := x.(type) {
 	case And:
-		return k.exprs(x, true, detections)
+		return k.exprs(x, true)
 	case Or:
-		return k.exprs(x, false, detections)
+		return k.exprs(x, false)
 	case Not:
-		n, err := k.expr(x.X, detections)
+		n, err := k.expr(x.X)
 		return notNode{n}, err
 	case Ref:
-		return k.detection(detections[x.Name])
+		return k.detection(x.Name)
 	case Of:
 		nodes := make([]node, len(x.Names))
 		for i, name := range x.Names {
-			n, err := k.detection(detections[name])
+			n, err := k.detection(name)
 			if err != nil {
 				return nil, err
 			}
@@ -31,14 +45,21 @@ func (k *compiler) expr(x Expr, detections map[string]*Detection) (node, error) 
 	panic(fmt.Sprintf("sigma: %T in a condition", x))
 }
 
-func (k *compiler) exprs(xs []Expr, all bool, detections map[string]*Detection) (node, error) {
-	nodes := make([]node, len(xs))
-	for i, x := range xs {
-		n, err := k.expr(x, detections)
+func (k *conditionCompiler) exprs(xs []Expr, all bool) (node, error) {
+	nodes := make([]node, 0, len(xs))
+	known := map[string]bool{} // names, which say nothing a second time
+	for _, x := range xs {
+		if ref, ok := x.(Ref); ok {
+			if known[ref.Name] {
+				continue
+			}
+			known[ref.Name] = true
+		}
+		n, err := k.expr(x)
 		if err != nil {
 			return nil, err
 		}
-		nodes[i] = n
+		nodes = append(nodes, n)
 	}
 	return join(nodes, all), nil
 }
@@ -53,7 +74,11 @@ func join(nodes []node, all bool) node {
 	return orNode(nodes)
 }
 
-func (k *compiler) detection(s *Detection) (node, error) {
+func (k *conditionCompiler) detection(name string) (node, error) {
+	if n, ok := k.nodes[name]; ok {
+		return n, nil
+	}
+	s := k.detections[name]
 	alternatives := make([]node, len(s.Alternatives))
 	for i, items := range s.Alternatives {
 		nodes := make([]node, len(items))
@@ -66,10 +91,12 @@ func (k *compiler) detection(s *Detection) (node, error) {
 		}
 		alternatives[i] = join(nodes, true)
 	}
-	return join(alternatives, false), nil
+	n := join(alternatives, false)
+	k.nodes[name] = n
+	return n, nil
 }
 
-func (k *compiler) item(item *Item) (node, error) {
+func (k *conditionCompiler) item(item *Item) (node, error) {
 	if item.FieldRef {
 		n := &fieldRefNode{slot: k.slot(item.Field), op: item.Op, cased: item.Cased, negated: item.Negated, all: item.All != item.Negated}
 		for i := range item.Values {
@@ -80,7 +107,7 @@ func (k *compiler) item(item *Item) (node, error) {
 	var tests []test
 	for i := range item.Values {
 		v := &item.Values[i]
-		compiled, err := item.compile(v, k.opts.Placeholders)
+		compiled, err := item.compile(v, k.opts.Placeholders, &k.left)
 		if err == nil && len(tests)+len(compiled) > maxVariants {
 			err = errVariants
 		}
@@ -115,7 +142,7 @@ func (e *valueError) Error() string {
 
 // compile compiles one value of an item. It is several tests, of which any may
 // hold, when the modifiers make several texts of the value.
-func (item *Item) compile(v *Value, placeholders map[string][]string) ([]test, error) {
+func (item *Item) compile(v *Value, placeholders map[string][]string, left *room) ([]test, error) {
 	switch {
 	case item.FieldRef:
 		return nil, nil
@@ -129,9 +156,9 @@ func (item *Item) compile(v *Value, placeholders map[string][]string) ([]test, e
 		t := test{kind: testOrder, op: item.Op, part: item.Part, number: parseNumber(v.Text)}
 		return []test{t}, nil
 	case item.Op == OpRegexp:
-		return item.compileRegexps(v, placeholders)
+		return item.compileRegexps(v, placeholders, left)
 	}
-	texts, err := item.variants(v, placeholders)
+	texts, err := item.variants(v, placeholders, left)
 	if err != nil {
 		return nil, err
 	}
@@ -153,17 +180,17 @@ func (item *Item) compile(v *Value, placeholders map[string][]string) ([]test, e
 	return tests, nil
 }
 
-func (item *Item) compileRegexps(v *Value, placeholders map[string][]string) ([]test, error) {
+func (item *Item) compileRegexps(v *Value, placeholders map[string][]string, left *room) ([]test, error) {
 	exprs := []string{v.Text}
 	if slices.Contains(item.Transforms, Expand) {
 		var err error
-		if exprs, err = expandRegexp(v.Text, placeholders); err != nil {
+		if exprs, err = expandRegexp(v.Text, placeholders, left); err != nil {
 			return nil, err
 		}
 	}
 	tests := make([]test, len(exprs))
 	for i, expr := range exprs {
-		re, err := compileRegexp(expr, item.Flags)
+		re, err := compileRegexp(expr, item.Flags, left)
 		if err != nil {
 			return nil, err
 		}

@@ -116,7 +116,7 @@ type compiledFilter struct {
 
 // filter compiles a filter and finds the rules that it is for.
 func (k *compiler) filter(e *entry, f *Filter) {
-	condition, err := k.expr(f.Condition, byName(f.Detections))
+	condition, err := k.expr(f.Condition, f.Detections)
 	if err != nil {
 		e.unsaid = err
 		k.sayBroken(e)
@@ -139,7 +139,7 @@ func (k *compiler) filter(e *entry, f *Filter) {
 		r := k.entries[reference]
 		switch {
 		case r == nil:
-			k.errorAt(e.meta, at, "filter.rules: no rule has the id or name %q%s", reference, suggest(reference, k.names()))
+			k.errorAt(e.meta, at, "filter.rules: no rule has the id or name %q%s", reference, k.suggestName(reference))
 		case r.kind == entryBroken:
 			k.errorAt(e.meta, at, "filter.rules: rule %q is broken; see its error", reference)
 		case r.kind == entryCorrelation:

@@ -117,7 +117,7 @@ func (k *compiler) member(e *entry, reference string, at position) (*entry, stat
 	}
 	switch {
 	case member == nil:
-		return refuse("no rule has the id or name %q%s", reference, suggest(reference, k.names()))
+		return refuse("no rule has the id or name %q%s", reference, k.suggestName(reference))
 	case member.kind == entryBroken:
 		k.sayBroken(member)
 		return broken()

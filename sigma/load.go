@@ -79,6 +79,10 @@ func load(fsys fs.FS, root string, display func(string) string) (*Collection, []
 			return nil
 		}
 		files++
+		if err == nil && !info.Mode().IsRegular() {
+			errs = append(errs, &Error{File: display(name), Msg: "not a regular file; write the rules into one"})
+			return nil
+		}
 		var data []byte
 		if err == nil {
 			data, err = readFile(fsys, name)
@@ -144,7 +148,7 @@ func parse(c *Collection, file string, data []byte) []error {
 		if len(root.Content) == 0 || root.Content[0].ShortTag() == "!!null" {
 			continue // an empty document, such as one after a last "---"
 		}
-		d := document{file: file, budget: maxDocumentNodes}
+		d := document{file: file, budget: maxDocumentNodes, room: maxRuleText}
 		if d.refuseAction(root.Content[0]) {
 			return append(errs, d.errs...) // what follows is not whole by itself
 		}
@@ -192,17 +196,17 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 		c.Skipped = append(c.Skipped, Skipped{Meta: meta, Reason: reason, misspelt: d.misspeltSource(top["logsource"], source)})
 		return
 	case top["correlation"] != nil:
-		if correlation := d.parseCorrelation(meta, top); len(d.errs) == 0 {
+		if correlation := d.parseCorrelation(meta, top); !d.spent(root) && len(d.errs) == 0 {
 			correlation.top = places
 			c.Correlations = append(c.Correlations, correlation)
 		}
 	case top["filter"] != nil:
-		if filter := d.parseFilter(meta, source, top); len(d.errs) == 0 {
+		if filter := d.parseFilter(meta, source, top); !d.spent(root) && len(d.errs) == 0 {
 			filter.top = places
 			c.Filters = append(c.Filters, filter)
 		}
 	default:
-		if rule := d.parseRule(meta, source, top, root); len(d.errs) == 0 {
+		if rule := d.parseRule(meta, source, top, root); !d.spent(root) && len(d.errs) == 0 {
 			rule.top = places
 			c.Rules = append(c.Rules, rule)
 		}

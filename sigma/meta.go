@@ -3,6 +3,7 @@ package sigma
 import (
 	"crypto/sha1"
 	"fmt"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -32,6 +33,11 @@ func (d *document) parseMeta(meta *Meta, top map[string]*yaml.Node, root *yaml.N
 	}
 	meta.ID = read("id")
 	meta.Name = read("name")
+	for _, key := range []string{"id", "name"} {
+		if n := top[key]; n != nil && utf8.RuneCountInString(n.Value) > maxName {
+			d.errorf(n, "%s: it is longer than %d characters; shorten it", key, maxName)
+		}
+	}
 	meta.Description = read("description")
 	meta.Status = read("status")
 	meta.Author = read("author")
@@ -49,6 +55,9 @@ func (d *document) parseMeta(meta *Meta, top map[string]*yaml.Node, root *yaml.N
 		meta.ID = deriveID(*meta)
 	}
 }
+
+// maxName bounds the characters of ids and names.
+const maxName = 256
 
 // idNamespace makes derived ids this program's own (RFC 9562, version 5). It
 // is part of every derived id: do not change it.

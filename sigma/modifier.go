@@ -116,6 +116,9 @@ func setPart(part TimePart) func(*Item) error {
 	}
 }
 
+// maxEncodings bounds how often a value is encoded: each time makes it longer.
+const maxEncodings = 4
+
 // addTransform refuses an order in which the value would be changed beyond
 // recognition: values are transformed in the order of the modifiers.
 func addTransform(transform Transform, name string) func(*Item) error {
@@ -123,6 +126,15 @@ func addTransform(transform Transform, name string) func(*Item) error {
 		base64 := transform == Base64 || transform == Base64Offset
 		if base64 && item.Op.text() {
 			return fmt.Errorf("modifier %q after %q would encode the wildcards; write \"%s|%s\"", name, item.Op, name, item.Op)
+		}
+		encodings := 1
+		for _, before := range item.Transforms {
+			if before != Windash && before != Expand {
+				encodings++
+			}
+		}
+		if encodings > maxEncodings {
+			return fmt.Errorf("modifier %q would be encoding number %d, and at most %d are possible; remove one", name, encodings, maxEncodings)
 		}
 		for _, before := range item.Transforms {
 			switch {
@@ -147,13 +159,13 @@ func (d *document) parseModifiers(item *Item, key *yaml.Node, names []string, wh
 		apply, ok := modifiers[name]
 		switch {
 		case !ok && name == "":
-			d.errorf(key, "%s: %q has nothing after a \"|\"", where, key.Value)
+			d.errorf(key, "%s: %q has nothing after a \"|\"", where, shorten(key.Value))
 		case !ok:
-			hint := suggest(name, modifierNames)
+			hint := d.suggest(name, modifierNames)
 			if hint == "" {
 				hint = "; the most used are contains, startswith, endswith, all, re, cidr and exists"
 			}
-			d.errorf(key, "%s: unknown modifier %q%s", where, name, hint)
+			d.errorf(key, "%s: unknown modifier %q%s", where, shorten(name), hint)
 		case seen[name] && name != "base64" && name != "base64offset": // what is encoded twice is another text
 			d.errorf(key, "%s: modifier %q is there twice; remove one", where, name)
 		default:

@@ -413,7 +413,8 @@ func TestTransforms(t *testing.T) {
 		{"-a", []Transform{Windash, Base64}, "LWE= L2E= 4oCTYQ== 4oCUYQ== 4oCVYQ=="},
 	} {
 		item := Item{Transforms: tt.transforms}
-		texts, err := item.variants(&Value{Kind: String, Text: tt.value}, nil)
+		left := room(maxRuleText)
+		texts, err := item.variants(&Value{Kind: String, Text: tt.value}, nil, &left)
 		var got []string
 		for _, text := range texts {
 			got = append(got, string(text))

@@ -167,7 +167,7 @@ func (d *document) parseThreshold(n *yaml.Node, c *Correlation) {
 			if c.Type == "value_percentile" {
 				known = append(slices.Clone(known), "percentile")
 			}
-			d.errorf(m.key, "correlation.condition: unknown comparison %q%s", key, suggest(key, known))
+			d.errorf(m.key, "correlation.condition: unknown comparison %q%s", key, d.suggest(key, known))
 		}
 	}
 	if len(d.errs) > before {

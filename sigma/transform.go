@@ -29,16 +29,19 @@ const byteOrderMark rune = -4
 
 // variants returns the texts, tokenised, of which any may match where the value
 // does: the value after all transforms.
-func (item *Item) variants(v *Value, placeholders map[string][]string) ([][]rune, error) {
+func (item *Item) variants(v *Value, placeholders map[string][]string, left *room) ([][]rune, error) {
 	start := variant{tokens: []rune(v.Text)}
 	if v.Kind == String {
 		start.tokens = tokenize(v.Text)
+	}
+	if err := left.take(len(start.tokens)); err != nil {
+		return nil, err
 	}
 	variants := []variant{start}
 	for _, transform := range item.Transforms {
 		var next []variant
 		for _, x := range variants {
-			results, err := transform.apply(x, placeholders)
+			results, err := transform.apply(x, placeholders, left)
 			if err != nil {
 				return nil, err
 			}
@@ -59,20 +62,27 @@ func (item *Item) variants(v *Value, placeholders map[string][]string) ([][]rune
 	return texts, nil
 }
 
-func (t Transform) apply(x variant, placeholders map[string][]string) ([]variant, error) {
+func (t Transform) apply(x variant, placeholders map[string][]string, left *room) ([]variant, error) {
 	switch t {
 	case Windash:
+		if err := left.take(len(x.tokens)); err != nil {
+			return nil, err
+		}
 		return []variant{{tokens: markDashes(x.tokens)}}, nil
 	case Expand:
-		return expandPlaceholders(x.tokens, placeholders)
+		return expandPlaceholders(x.tokens, placeholders, left)
 	}
 	// An encoding has no room for a mark that stands for any of five dashes.
-	plain, err := spellDashes(x)
+	plain, err := spellDashes(x, left)
 	if err != nil {
 		return nil, err
 	}
 	var results []variant
 	for _, x := range plain {
+		// At most four characters are made of one, in three places.
+		if err := left.take(4 * len(x.tokens)); err != nil {
+			return nil, err
+		}
 		if t.utf16() {
 			results = append(results, encodeUTF16(x, t))
 			continue
@@ -110,7 +120,18 @@ func markDashes(tokens []rune) []rune {
 func isWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }
 
 // spellDashes writes every permutation of the marked dashes out.
-func spellDashes(x variant) ([]variant, error) {
+func spellDashes(x variant, left *room) ([]variant, error) {
+	spellings := 1
+	for _, r := range x.tokens {
+		if r == anyDash {
+			if spellings *= utf8.RuneCountInString(dashes); spellings > maxVariants {
+				return nil, errVariants
+			}
+		}
+	}
+	if err := left.take(spellings * len(x.tokens)); err != nil {
+		return nil, err
+	}
 	spelled := []variant{{encoded: x.encoded}}
 	for _, r := range x.tokens {
 		if r != anyDash {
@@ -125,9 +146,7 @@ func spellDashes(x variant) ([]variant, error) {
 				next = append(next, variant{append(append([]rune(nil), s.tokens...), dash), x.encoded})
 			}
 		}
-		if spelled = next; len(spelled) > maxVariants {
-			return nil, errVariants
-		}
+		spelled = next
 	}
 	return spelled, nil
 }
@@ -180,15 +199,34 @@ func placeholderValues(name string, placeholders map[string][]string) ([]string,
 
 // expandPlaceholders puts every value in the place of each placeholder. Values
 // may have wildcards.
-func expandPlaceholders(tokens []rune, placeholders map[string][]string) ([]variant, error) {
-	return expandText(tokens, placeholders, tokenize)
+func expandPlaceholders(tokens []rune, placeholders map[string][]string, left *room) ([]variant, error) {
+	return expandText(tokens, placeholders, left, tokenize)
 }
 
-func expandText(tokens []rune, placeholders map[string][]string, read func(string) []rune) ([]variant, error) {
+func expandText(tokens []rune, placeholders map[string][]string, left *room, read func(string) []rune) ([]variant, error) {
 	expanded := []variant{{}}
 	add := func(alternatives [][]rune) error {
 		if len(expanded)*len(alternatives) > maxVariants {
 			return errVariants
+		}
+		if len(alternatives) == 1 {
+			if err := left.take(len(expanded) * len(alternatives[0])); err != nil {
+				return err
+			}
+			for i := range expanded {
+				expanded[i].tokens = append(expanded[i].tokens, alternatives[0]...)
+			}
+			return nil
+		}
+		size := 0
+		for _, a := range alternatives {
+			size += len(expanded) * len(a)
+		}
+		for _, x := range expanded {
+			size += len(alternatives) * len(x.tokens)
+		}
+		if err := left.take(size); err != nil {
+			return err
 		}
 		next := make([]variant, 0, len(expanded)*len(alternatives))
 		for _, x := range expanded {
@@ -239,8 +277,8 @@ func expandText(tokens []rune, placeholders map[string][]string, read func(strin
 
 // expandRegexp is expandPlaceholders for a regular expression, in which a value
 // keeps its meaning: its characters are plain but for the wildcards.
-func expandRegexp(expr string, placeholders map[string][]string) ([]string, error) {
-	expanded, err := expandText([]rune(expr), placeholders, func(value string) []rune {
+func expandRegexp(expr string, placeholders map[string][]string, left *room) ([]string, error) {
+	expanded, err := expandText([]rune(expr), placeholders, left, func(value string) []rune {
 		var b strings.Builder
 		b.WriteString("(?:")
 		for _, r := range tokenize(value) {
