@@ -293,6 +293,11 @@ func (k *compiler) checkOptions() {
 			k.errs = append(k.errs, &Error{Option: option, Value: reference, Msg: msg})
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(k.opts.Placeholders)) {
+		if placeholder.FindString("%"+name+"%") != "%"+name+"%" {
+			k.errs = append(k.errs, &Error{Option: "placeholders", Value: name, Msg: fmt.Sprintf("no rule can name %q; write letters, digits and \"_\" only, without percent signs", shorten(name))})
+		}
+	}
 	for _, reference := range k.opts.Disable {
 		check("disable", reference)
 	}

@@ -162,6 +162,9 @@ func (d *document) parseCorrelation(meta Meta, top map[string]*yaml.Node) *Corre
 	c.at = position{n.Line, n.Column}
 	c.conditionAt = c.at
 	condition := has["condition"]
+	if condition != nil && t.temporal && condition.ShortTag() == "!!null" && isEmpty(condition) {
+		condition = nil
+	}
 	if condition != nil {
 		c.conditionAt = position{condition.Line, condition.Column}
 	}

@@ -62,8 +62,6 @@ func TestCorrelationErrors(t *testing.T) {
 			`correlation.condition: no count can be gt: 4, lt: 5`},
 		{"more rules than there are", "{type: temporal, rules: [x, y], timespan: 5m, condition: {gte: 3}}",
 			`correlation.condition: no count can be gte: 3; there are 2 rules`},
-		{"a field that is not counted", "{type: event_count, rules: [x], timespan: 5m, condition: {field: a, gte: 3}}",
-			`correlation.condition: "field" is for value_count and its kin; event_count counts events`},
 		{"no field", "{type: value_count, rules: [x], timespan: 5m, condition: {gte: 3}}",
 			`correlation.condition: value_count needs a "field"; write one as in {field: userIdentity.arn, gte: 5}`},
 		{"a sum of two fields", "{type: value_sum, rules: [x], timespan: 5m, condition: {field: [a, b], gte: 3}}",

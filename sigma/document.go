@@ -22,6 +22,8 @@ type document struct {
 	room room
 	// spentSaid says that one of the two was exceeded, and that it was said.
 	spentSaid bool
+	// oddities are what is no error and may not be what was meant.
+	oddities []oddity
 	// merges is how many merge keys are being followed.
 	merges int
 }
@@ -58,6 +60,18 @@ func (d *document) errorAt(at position, format string, args ...any) {
 	if !d.full() {
 		d.errs = append(d.errs, &Error{File: d.file, Line: at.line, Column: at.column, Rule: d.title, Msg: message(format, args)})
 	}
+}
+
+func (d *document) oddf(n *yaml.Node, format string, args ...any) {
+	if len(d.oddities) < maxErrors {
+		d.oddities = append(d.oddities, oddity{position{n.Line, n.Column}, message(format, args)})
+	}
+}
+
+// place adds what was odd further below to what is known of the top.
+func (d *document) place(t top) top {
+	t.oddities = append(t.oddities, d.oddities...)
+	return t
 }
 
 // full reports whether there are so many errors that no more are kept.
@@ -213,6 +227,56 @@ func (d *document) texts(n *yaml.Node, what string) ([]string, []position) {
 	return texts, at
 }
 
+// readable returns what a person reads in a value that only people look at. No
+// form of it is an error.
+func (d *document) readable(n *yaml.Node, what string) string {
+	text := func(n *yaml.Node) string {
+		if n = d.resolve(n); n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+			return ""
+		}
+		return n.Value
+	}
+	var parts []string
+	switch n.Kind {
+	case yaml.ScalarNode:
+		return text(n)
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content) && !d.spent(n); i += 2 {
+			parts = append(parts, text(n.Content[i])+": "+text(n.Content[i+1]))
+		}
+	case yaml.SequenceNode:
+		for _, c := range n.Content {
+			if d.spent(n) {
+				break
+			}
+			if s := text(c); s != "" {
+				parts = append(parts, s)
+			}
+		}
+	}
+	all := strings.Join(parts, ", ")
+	d.oddf(n, "%s: %s is read as %q; write one text, in quotes if it has a colon in it", what, describe(n), shorten(all))
+	return all
+}
+
+// readables is readable for a list, or one value.
+func (d *document) readables(n *yaml.Node, what string) []string {
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
+	}
+	var texts []string
+	for _, c := range nodes {
+		if d.spent(n) {
+			return nil
+		}
+		if s := d.readable(d.resolve(c), what); s != "" {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
+
 // truth returns a YAML boolean.
 func (d *document) truth(n *yaml.Node, what string) bool {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
@@ -220,6 +284,15 @@ func (d *document) truth(n *yaml.Node, what string) bool {
 		return false
 	}
 	return strings.EqualFold(n.Value, "true")
+}
+
+// isEmpty reports whether a value is written as if it were left out: null, or an
+// empty text.
+func isEmpty(n *yaml.Node) bool {
+	if n.Kind != yaml.ScalarNode || n.Anchor != "" || strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+		return false
+	}
+	return n.ShortTag() == "!!null" || n.Value == ""
 }
 
 // describe names a node for an error.

@@ -17,7 +17,7 @@ type Error struct {
 	// Rule is the title of the rule, empty when it has none or when the file
 	// could not be read that far.
 	Rule string
-	// Option is "disable" or "level" when what is wrong is Value in this one of
+	// Option is "disable", "level" or "placeholders" when what is wrong is Value in this one of
 	// the Options, and not a file.
 	Option, Value string
 	// Msg says what is wrong and what to write instead.

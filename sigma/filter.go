@@ -74,11 +74,15 @@ func (d *document) parseFilter(meta Meta, source LogSource, top map[string]*yaml
 	return f
 }
 
-// parseFilterRules reads ids and names, or "any", which "all" and an empty
-// list stand for as well.
+// parseFilterRules reads ids and names, or "any", alone or in a list, which "all"
+// and an empty list stand for as well.
 func (d *document) parseFilterRules(f *Filter, n *yaml.Node) {
+	only := n
+	if n.Kind == yaml.SequenceNode && len(n.Content) == 1 {
+		only = n.Content[0]
+	}
 	all := n.Kind == yaml.SequenceNode && len(n.Content) == 0 ||
-		n.Kind == yaml.ScalarNode && (strings.EqualFold(n.Value, "any") || strings.EqualFold(n.Value, "all"))
+		only.Kind == yaml.ScalarNode && (strings.EqualFold(only.Value, "any") || strings.EqualFold(only.Value, "all"))
 	if all {
 		f.Any = true
 		return

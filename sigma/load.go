@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/trailbell/trailbell/sigma/internal/directive"
 )
 
 // MaxFileSize is the size in bytes above which a rule file is refused.
@@ -135,6 +137,7 @@ func readError(file string, err error) error {
 // parse appends the documents of a file to c.
 func parse(c *Collection, file string, data []byte) []error {
 	var errs []error
+	data = directive.Lower(data)
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var root yaml.Node
@@ -197,17 +200,17 @@ func (d *document) parse(c *Collection, root *yaml.Node) {
 		return
 	case top["correlation"] != nil:
 		if correlation := d.parseCorrelation(meta, top); !d.spent(root) && len(d.errs) == 0 {
-			correlation.top = places
+			correlation.top = d.place(places)
 			c.Correlations = append(c.Correlations, correlation)
 		}
 	case top["filter"] != nil:
 		if filter := d.parseFilter(meta, source, top); !d.spent(root) && len(d.errs) == 0 {
-			filter.top = places
+			filter.top = d.place(places)
 			c.Filters = append(c.Filters, filter)
 		}
 	default:
 		if rule := d.parseRule(meta, source, top, root); !d.spent(root) && len(d.errs) == 0 {
-			rule.top = places
+			rule.top = d.place(places)
 			c.Rules = append(c.Rules, rule)
 		}
 	}

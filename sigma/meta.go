@@ -17,13 +17,18 @@ func (d *document) parseMeta(meta *Meta, top map[string]*yaml.Node, root *yaml.N
 		}
 		return d.text(n, key)
 	}
-	list := func(key string) []string {
-		n, ok := top[key]
-		if !ok {
-			return nil
+	// The rest costs nobody a rule.
+	note := func(key string) string {
+		if n, ok := top[key]; ok {
+			return d.readable(n, key)
 		}
-		texts, _ := d.texts(n, key)
-		return texts
+		return ""
+	}
+	notes := func(key string) []string {
+		if n, ok := top[key]; ok {
+			return d.readables(n, key)
+		}
+		return nil
 	}
 	before := len(d.errs)
 	meta.Title = read("title")
@@ -38,13 +43,13 @@ func (d *document) parseMeta(meta *Meta, top map[string]*yaml.Node, root *yaml.N
 			d.errorf(n, "%s: it is longer than %d characters; shorten it", key, maxName)
 		}
 	}
-	meta.Description = read("description")
-	meta.Status = read("status")
-	meta.Author = read("author")
-	meta.Tags = list("tags")
-	meta.FalsePositives = list("falsepositives")
-	meta.References = list("references")
-	if n, ok := top["level"]; ok {
+	meta.Description = note("description")
+	meta.Status = note("status")
+	meta.Author = note("author")
+	meta.Tags = notes("tags")
+	meta.FalsePositives = notes("falsepositives")
+	meta.References = notes("references")
+	if n, ok := top["level"]; ok && !isEmpty(n) {
 		level, err := ParseLevel(d.text(n, "level"))
 		if err != nil {
 			d.errorf(n, "level: %v", err)

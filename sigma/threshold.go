@@ -138,7 +138,7 @@ func (d *document) parseThreshold(n *yaml.Node, c *Correlation) {
 		case key == "field":
 			field = m.key
 			if !t.values {
-				d.errorf(m.key, `correlation.condition: "field" is for value_count and its kin; %s counts %s`, c.Type, t.counts)
+				d.oddf(m.key, `correlation.condition: "field" does nothing, since %s counts %s; remove it, or write "type: value_count" to count values`, c.Type, t.counts)
 				continue
 			}
 			c.Fields, c.fieldAt = d.parseFields(m.value, "correlation.condition.field")

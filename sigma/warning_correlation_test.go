@@ -30,6 +30,11 @@ func TestWarningsAboutCorrelations(t *testing.T) {
 			[]string{`r.yml:14:128: rule "Correlate c": correlation.aliases: no record has a field "sourceIpAddress", since fields are compared with case; write "sourceIPAddress"`}},
 		{"an alias whose name is like a field", counting("type: temporal, rules: [a, b], group-by: AWSRegion, aliases: {AWSRegion: {a: awsRegion, b: awsRegion}}"), Options{}, nil},
 
+		{"a field that is not counted", grouped("type: event_count, rules: [a], condition: {field: x, gte: 2}"), Options{},
+			[]string{`r.yml:14:118: rule "Correlate c": correlation.condition: "field" does nothing, since event_count counts events; remove it, or write "type: value_count" to count values`}},
+		{"a field beside rules", grouped("type: temporal, rules: [a, b], condition: {field: x, gte: 2}"), Options{},
+			[]string{`r.yml:14:118: rule "Correlate c": correlation.condition: "field" does nothing, since temporal counts rules; remove it, or write "type: value_count" to count values`}},
+
 		{"no group-by", counting("type: event_count, rules: [a], condition: {gte: 2}"), Options{},
 			[]string{`r.yml:14:14: rule "Correlate c": correlation: there is no "group-by", so matches in all accounts and by all users are counted together; write one such as [recipientAccountId, userIdentity.arn], or "group-by: []" if that is meant`}},
 		{"no group-by in so many words", counting("type: event_count, rules: [a], group-by: [], condition: {gte: 2}"), Options{}, nil},

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/internal/directive"
 	"github.com/trailbell/trailbell/sigma/internal/spelling"
 )
 
@@ -52,6 +53,7 @@ func (r *reader) errorf(n *yaml.Node, format string, args ...any) {
 // read reads every document of a file into f. In a rule file (tests is false)
 // only documents with cases are looked at. It reports whether there are tests.
 func (r *reader) read(f *File, data []byte, tests bool) bool {
+	data = directive.Lower(data)
 	documents := yaml.NewDecoder(bytes.NewReader(data))
 	found := tests
 	for {
