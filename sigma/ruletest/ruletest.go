@@ -109,15 +109,15 @@ func load(fsys fs.FS, root string, display func(string) string) ([]*File, []erro
 	var files []*File
 	for _, name := range names {
 		f := &File{Path: display(name)}
+		_, tests := RuleFile(name)
 		data, err := readFile(fsys, name)
 		if err != nil {
-			if errors.Is(err, errDirectory) {
-				continue // a link to one
+			if errors.Is(err, errDirectory) || errors.Is(err, errNoFile) && !tests {
+				continue // a link to one, or what sigma.Load refuses
 			}
 			errs = append(errs, readError(f.Path, err))
 			continue
 		}
-		_, tests := RuleFile(name)
 		if !tests && !bytes.Contains(data, []byte("cases")) {
 			continue
 		}
@@ -148,9 +148,16 @@ func beside(fsys fs.FS, name string) []string {
 	return names
 }
 
-var errDirectory = errors.New("it is a directory")
+var (
+	errDirectory = errors.New("it is a directory")
+	errNoFile    = errors.New("it is not a regular file")
+)
 
 func readFile(fsys fs.FS, name string) ([]byte, error) {
+	// To open a pipe would wait for a writer.
+	if info, err := fs.Stat(fsys, name); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, errNoFile
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package ruletest_test
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -453,5 +454,13 @@ func TestWhatIsDisabledIsTestedAllTheSame(t *testing.T) {
 	results := slices.Collect(runner.Results(t.Context(), files))
 	if len(errs) > 0 || len(results) != 1 || !results[0].Passed() {
 		t.Errorf("%+v, %v", results, errs)
+	}
+}
+
+// A pipe is not waited for. What is wrong with a rule file is said with the rules.
+func TestWhatIsNoFileIsNotOpened(t *testing.T) {
+	_, errs := ruletest.Load(fstest.MapFS{"r.yml": {Mode: fs.ModeNamedPipe}, "s.test.yml": {Mode: fs.ModeNamedPipe}}, ".")
+	if len(errs) != 1 || errs[0].Error() != "s.test.yml: cannot be read: it is not a regular file" {
+		t.Errorf("%v", errs)
 	}
 }
