@@ -69,6 +69,10 @@ title: Median
 name: median
 correlation: {type: value_median, rules: [read], group-by: [user], timespan: 60s, condition: {field: size, lt: 30}}
 ---
+title: Ninety percent
+name: ninety
+correlation: {type: value_percentile, rules: [read], group-by: [user], timespan: 60s, condition: {field: size, percentile: 90, gte: 85.05}}
+---
 title: Busy host
 name: busy_host
 correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s, condition: {gte: 3}}
@@ -168,6 +172,17 @@ var tolls = map[string]toll{
 	"then":     {all, byUser, 30, func(w []call) bool { return follows(w, writes, reads) }},
 	"heavy":    {reads, byUser, 60, func(w []call) bool { return total(w) > 1005 }},
 	"mean":     {reads, byUser, 60, func(w []call) bool { return total(w) >= 400*len(w) }},
+	"ninety": {reads, byUser, 60, func(w []call) bool {
+		var sizes []int
+		for _, c := range w {
+			sizes = append(sizes, c.size)
+		}
+		slices.Sort(sizes)
+		// Rank 0.9 * (n-1), in tenths, between its two neighbours.
+		rank := 9 * (len(sizes) - 1)
+		low, high := sizes[rank/10], sizes[min(rank/10+1, len(sizes)-1)]
+		return 10*low+(high-low)*(rank%10) >= 8505
+	}},
 	"median": {reads, byUser, 60, func(w []call) bool {
 		var sizes []int
 		for _, c := range w {
