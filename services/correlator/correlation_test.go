@@ -9,14 +9,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go/jetstream"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/trailbell/trailbell/internal/alert"
 	"github.com/trailbell/trailbell/internal/natsserver/natstest"
-	"github.com/trailbell/trailbell/internal/streams"
-	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 )
 
 // peal has a correlation of every type over the calls of [call], and two chains
@@ -104,43 +100,27 @@ type call struct {
 	size       int // in tenths
 }
 
-func (c call) record() string {
-	name := "Read"
+func (c call) time() time.Time { return start.Add(time.Duration(c.second) * time.Second) }
+
+func (c call) name() string {
 	if c.write {
-		name = "Write"
+		return "Write"
 	}
+	return "Read"
+}
+
+func (c call) record() string {
 	return fmt.Sprintf(`{"eventTime":%q,"eventID":%q,"eventSource":"test.amazonaws.com","eventName":%q,"user":%q,"host":%q,"key":"k%d","size":%d.%d}`,
-		start.Add(time.Duration(c.second)*time.Second).Format(time.RFC3339), c.id, name, c.user, c.host, c.key, c.size/10, c.size%10)
+		c.time().Format(time.RFC3339), c.id, c.name(), c.user, c.host, c.key, c.size/10, c.size%10)
 }
 
 func publishCalls(t *testing.T, js jetstream.JetStream, object string, calls []call) {
 	t.Helper()
-	b := &trailbellv1.EventBatch{
-		Object: &trailbellv1.ObjectRef{Bucket: "b", Key: object},
-		Types:  []*trailbellv1.EventType{{Source: "test.amazonaws.com", Name: "Read"}, {Source: "test.amazonaws.com", Name: "Write"}},
-	}
-	var text strings.Builder
+	var entries []entry
 	for _, c := range calls {
-		b.Starts = append(b.Starts, uint32(text.Len()))
-		b.Lengths = append(b.Lengths, uint32(len(c.record())))
-		kind := uint32(0)
-		if c.write {
-			kind = 1
-		}
-		b.TypeIndex = append(b.TypeIndex, kind)
-		b.Times = append(b.Times, start.Add(time.Duration(c.second)*time.Second).UnixMilli())
-		b.Identities = append(b.Identities, c.id)
-		text.WriteString(c.record())
+		entries = append(entries, entry{c.id, c.time(), c.name(), c.record()})
 	}
-	b.Size = uint32(text.Len())
-	b.Records = s2.Encode(nil, []byte(text.String()))
-	data, err := proto.Marshal(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.Publish(t.Context(), streams.EventsSubject("111122223333", "us-east-1"), data, jetstream.WithMsgID(object)); err != nil {
-		t.Fatal(err)
-	}
+	publishBatch(t, js, object, "test.amazonaws.com", entries)
 }
 
 // toll says what a correlation of peal means: which calls count, by what they

@@ -92,18 +92,39 @@ func publish(t *testing.T, js jetstream.JetStream, object string, logins ...logi
 
 func publishRecords(t *testing.T, js jetstream.JetStream, object string, logins []login, record func(login) string) {
 	t.Helper()
-	b := &trailbellv1.EventBatch{
-		Object: &trailbellv1.ObjectRef{Bucket: "b", Key: object},
-		Types:  []*trailbellv1.EventType{{Source: "signin.amazonaws.com", Name: "ConsoleLogin"}},
-	}
-	var text strings.Builder
+	var entries []entry
 	for _, l := range logins {
+		entries = append(entries, entry{l.id, l.time(), "ConsoleLogin", record(l)})
+	}
+	publishBatch(t, js, object, "signin.amazonaws.com", entries)
+}
+
+// entry is a record with what the decoder finds in it.
+type entry struct {
+	id     string
+	time   time.Time
+	name   string // eventName
+	record string
+}
+
+// publishBatch puts records of one eventSource into EVENTS as one batch of an
+// object.
+func publishBatch(t *testing.T, js jetstream.JetStream, object, source string, entries []entry) {
+	t.Helper()
+	b := &trailbellv1.EventBatch{Object: &trailbellv1.ObjectRef{Bucket: "b", Key: object}}
+	types := map[string]uint32{}
+	var text strings.Builder
+	for _, e := range entries {
+		if _, ok := types[e.name]; !ok {
+			types[e.name] = uint32(len(b.Types))
+			b.Types = append(b.Types, &trailbellv1.EventType{Source: source, Name: e.name})
+		}
 		b.Starts = append(b.Starts, uint32(text.Len()))
-		b.Lengths = append(b.Lengths, uint32(len(record(l))))
-		b.TypeIndex = append(b.TypeIndex, 0)
-		b.Times = append(b.Times, l.time().UnixMilli())
-		b.Identities = append(b.Identities, l.id)
-		text.WriteString(record(l))
+		b.Lengths = append(b.Lengths, uint32(len(e.record)))
+		b.TypeIndex = append(b.TypeIndex, types[e.name])
+		b.Times = append(b.Times, e.time.UnixMilli())
+		b.Identities = append(b.Identities, e.id)
+		text.WriteString(e.record)
 	}
 	b.Size = uint32(text.Len())
 	b.Records = s2.Encode(nil, []byte(text.String()))
