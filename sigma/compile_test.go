@@ -203,6 +203,9 @@ func TestACompiledCorrelationIsWhatTheFileSays(t *testing.T) {
 	if c.Timespan() != 5*time.Minute || c.Condition() != "gt: 4" || c.Type() != "event_count" || c.Chained() {
 		t.Errorf("timespan %v, condition %v", c.Timespan(), c.Condition())
 	}
+	if got, want := c.String(), "event_count (gt: 4) of a in 5m by recipientAccountId"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	if diff := cmp.Diff([]string{"recipientAccountId"}, c.GroupBy()); diff != "" {
 		t.Errorf("group-by (-want +got):\n%s", diff)
 	}

@@ -1,7 +1,9 @@
 package sigma
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trailbell/trailbell/sigma/window"
@@ -59,6 +61,16 @@ func (c *CompiledCorrelation) Levels() []window.Level { return c.levels }
 
 // Chained reports whether the correlation counts correlations.
 func (c *CompiledCorrelation) Chained() bool { return len(c.levels) > 1 }
+
+// String says in a line what is counted, for people, such as
+// "event_count (gt: 4) of console_login_failure in 6m by sourceIPAddress".
+func (c *CompiledCorrelation) String() string {
+	text := fmt.Sprintf("%s (%s) of %s in %s", c.kind, c.condition, strings.Join(c.rules, ", "), formatSpan(c.timespan))
+	if len(c.groupBy) > 0 {
+		text += " by " + strings.Join(c.groupBy, ", ")
+	}
+	return text
+}
 
 // Hit is how a record counts for a correlation.
 type Hit struct {

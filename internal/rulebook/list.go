@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/trailbell/trailbell/internal/screen"
 	"github.com/trailbell/trailbell/sigma"
@@ -69,7 +68,7 @@ func (b *Book) List() []Entry {
 		e := add("correlation", &r.Meta)
 		if c := whole.Correlation(r.ID); c != nil {
 			e.compiled(c.Meta(), alerts[r.ID])
-			e.Counts = counts(c)
+			e.Counts = c.String()
 		}
 	}
 	for _, f := range b.Collection.Filters {
@@ -101,27 +100,6 @@ func (e *Entry) compiled(m *sigma.Meta, alerts bool) {
 	default:
 		e.State = "counted"
 	}
-}
-
-func counts(c *sigma.CompiledCorrelation) string {
-	text := fmt.Sprintf("%s (%s) of %s in %s", c.Type(), c.Condition(), strings.Join(c.Rules(), ", "), span(c.Timespan()))
-	if len(c.GroupBy()) > 0 {
-		text += " by " + strings.Join(c.GroupBy(), ", ")
-	}
-	return text
-}
-
-// span writes a timespan as rules do.
-func span(d time.Duration) string {
-	for _, unit := range []struct {
-		d    time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
-		if d%unit.d == 0 {
-			return fmt.Sprintf("%d%s", d/unit.d, unit.name)
-		}
-	}
-	return fmt.Sprintf("%ds", d/time.Second)
 }
 
 // levelName is empty for a filter.
@@ -259,20 +237,20 @@ func (e *Entry) keys(order string) []string {
 // FormatList writes a table under a line of headings, with a heading of its own
 // above each group that has one, and on a terminal how many there are. There,
 // what a rule looks at has a second line when it would be narrow beside the name,
-// and is cut to the width; elsewhere lines are whole, and have file and title. Names are never cut.
+// and is cut to the width; elsewhere lines are whole, and have file, title and all tags. Names are never cut.
 func FormatList(w io.Writer, groups []Group, look screen.Look) error {
 	l := layout{Look: look}
 	for _, g := range groups {
 		for i := range g.Entries {
 			e := &g.Entries[i]
 			l.name, l.file, l.title = max(l.name, screen.Width(e.label())), max(l.file, screen.Width(e.place())), max(l.title, screen.Width(e.title()))
-			if !g.technique {
-				l.techniques = max(l.techniques, len(strings.Join(e.techniques(), " ")))
+			if !g.technique || look.Width == 0 {
+				l.tags = max(l.tags, screen.Width(l.tagsOf(e)))
 			}
 		}
 	}
-	if l.techniques > 0 {
-		l.techniques = max(l.techniques, len(techniqueHead))
+	if l.tags > 0 {
+		l.tags = max(l.tags, len(l.tagsHead()))
 	}
 	l.twoLines = look.Width > 0 && look.Width-l.beforeOn() < leastOn
 	if l.name == 0 {
@@ -302,9 +280,8 @@ func FormatList(w io.Writer, groups []Group, look screen.Look) error {
 }
 
 const (
-	levelWidth    = len("CRITICAL")
-	techniqueHead = "TECHNIQUE"
-	gap           = "  "
+	levelWidth = len("CRITICAL")
+	gap        = "  "
 	// leastOn is the least width that says something of what a rule looks at.
 	leastOn = 40
 )
@@ -313,27 +290,42 @@ const (
 type layout struct {
 	strings.Builder
 	screen.Look
-	// Widths of columns; techniques is 0 when there is none.
-	name, techniques, file, title int
+	// Widths of columns; tags is 0 when there are none.
+	name, tags, file, title int
 	// twoLines puts what a rule looks at into a line of its own.
 	twoLines bool
 	// cut says that something has not been shown.
 	cut bool
 }
 
+// tagsOf are all tags where lines are whole, and ids of techniques on a terminal.
+func (l *layout) tagsOf(e *Entry) string {
+	if l.Width == 0 {
+		return strings.Join(e.Tags, " ")
+	}
+	return strings.Join(e.techniques(), " ")
+}
+
+func (l *layout) tagsHead() string {
+	if l.Width == 0 {
+		return "TAGS"
+	}
+	return "TECHNIQUE"
+}
+
 // beforeOn is how many columns stand before what a rule looks at.
 func (l *layout) beforeOn() int {
 	n := levelWidth + len(gap) + l.name + len(gap)
-	if l.techniques > 0 {
-		n += l.techniques + len(gap)
+	if l.tags > 0 {
+		n += l.tags + len(gap)
 	}
 	return n
 }
 
 func (l *layout) header() {
 	line := padded("LEVEL", levelWidth) + gap + padded("NAME", l.name)
-	if l.techniques > 0 && (!l.twoLines || l.beforeOn()-len(gap) <= l.Width) {
-		line += gap + padded(techniqueHead, l.techniques)
+	if l.tags > 0 && (!l.twoLines || l.beforeOn()-len(gap) <= l.Width) {
+		line += gap + padded(l.tagsHead(), l.tags)
 	}
 	if l.Width == 0 {
 		line += gap + padded("FILE", l.file)
@@ -359,14 +351,14 @@ func (l *layout) entry(e *Entry) {
 		what = "(" + e.State + ") " + what
 	}
 	line := padded(e.label(), l.name)
-	techniques := strings.Join(e.techniques(), " ")
+	tags := l.tagsOf(e)
 	used := levelWidth + len(gap) + screen.Width(line) + len(gap)
 	switch {
-	case l.techniques == 0:
+	case l.tags == 0:
 	case !l.twoLines:
-		line += gap + padded(techniques, l.techniques)
-	case used+len(techniques) <= l.Width:
-		line += gap + techniques
+		line += gap + padded(tags, l.tags)
+	case used+screen.Width(tags) <= l.Width:
+		line += gap + tags
 	default:
 		l.cut = true
 	}
