@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"pgregory.net/rapid"
@@ -199,8 +200,11 @@ func TestReclaimGivesUpWhatAnEarlierRunHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	take := func() int {
-		batch, err := fetcher.FetchNoWait(1)
+	// A consumer hears of a message a moment after its publisher does, so a
+	// message that has to be there is waited for: well below AckWait, behind
+	// which it would come again by itself.
+	take := func(wait time.Duration) int {
+		batch, err := fetcher.Fetch(1, jetstream.FetchMaxWait(wait))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,16 +214,17 @@ func TestReclaimGivesUpWhatAnEarlierRunHeld(t *testing.T) {
 		}
 		return n
 	}
-	if n := take(); n != 1 {
+	const atOnce = 20 * time.Second
+	if n := take(atOnce); n != 1 {
 		t.Fatalf("%d messages came, want the one published", n)
 	}
-	if n := take(); n != 0 {
+	if n := take(100 * time.Millisecond); n != 0 {
 		t.Fatalf("%d messages came while it was in somebody's hands", n)
 	}
 	if err := streams.Reclaim(t.Context(), js); err != nil {
 		t.Fatal(err)
 	}
-	if n := take(); n != 1 {
+	if n := take(atOnce); n != 1 {
 		t.Error("what the earlier run held does not come again at once")
 	}
 	if _, err := leases.Create(t.Context(), "windows", []byte("restarted")); err != nil {
