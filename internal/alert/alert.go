@@ -48,8 +48,9 @@ type Alert struct {
 	State State `json:"state"`
 	Kind  Kind  `json:"kind"`
 	Rule  Rule  `json:"rule"`
-	// Group holds the group-by fields of a correlation with their values.
-	Group map[string]string `json:"group,omitempty"`
+	// Group holds the group-by fields of a correlation with their values. A
+	// correlation that groups by nothing has an empty one, a detection none.
+	Group map[string]string `json:"group,omitzero"`
 	// Count is the true number of contributing events, also when EventIDs
 	// does not list all of them.
 	Count int `json:"count"`

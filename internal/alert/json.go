@@ -7,10 +7,14 @@ import (
 )
 
 // JSON returns the alert as it is published, on one line without a line break.
-// Lists are never null, and '<', '>' and '&' stand as they are, so that
-// records read as CloudTrail wrote them. It fails only if a record was put
-// into the alert, other than by AddRecord, that is not valid JSON.
+// Lists are never null, the group of a correlation is never absent, and '<',
+// '>' and '&' stand as they are, so that records read as CloudTrail wrote
+// them. It fails only if a record was put into the alert, other than by
+// AddRecord, that is not valid JSON.
 func (a Alert) JSON() ([]byte, error) {
+	if a.Group == nil && a.Kind == KindCorrelation {
+		a.Group = map[string]string{}
+	}
 	if a.EventIDs == nil {
 		a.EventIDs = []string{}
 	}

@@ -75,9 +75,12 @@ func TestAlertsFollowTheirSchema(t *testing.T) {
 	schema := compile(t)
 	open := correlation()
 	open.State, open.SupersededBy = alert.Open, ""
+	everything := open
+	everything.Group = nil
 	tests := map[string]alert.Alert{
 		"superseded correlation": correlation(),
 		"open correlation":       open,
+		"without group-by":       everything,
 		"detection":              detection(),
 		"system alert":           {ID: "x", Revision: 1, State: alert.Open, Kind: alert.KindSystem, Rule: bruteForce, FirstSeen: noon, LastSeen: noon, Created: noon, Updated: noon},
 		"absurd times":           alert.Detection(bruteForce, "e1", 1<<62, []byte(`{}`), object, noon),
