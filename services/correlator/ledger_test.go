@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,25 +43,29 @@ func (b *bench) arrive(stored int64, times ...int64) {
 	}
 }
 
-// say plans, writes, and returns what was written: which alert (by its
-// anchor), which revision, what state, how many events.
-func (b *bench) say() []string {
-	b.t.Helper()
-	var said []string
+// write plans, writes, and returns what was written.
+func (b *bench) write() []Revision {
 	plan := b.ledger.Plan(b.alerts, b.group, alert.AsOf{Epoch: b.epoch, Sequence: b.group.Newest()}, ledgerNow)
 	for _, r := range plan {
+		if i := slices.IndexFunc(b.alerts, func(a alert.Alert) bool { return a.ID == r.ID }); i >= 0 {
+			b.alerts[i] = r.Alert
+		} else {
+			b.alerts = append(b.alerts, r.Alert)
+		}
+	}
+	return plan
+}
+
+// say writes, and says what was written: which alert (by its anchor), which
+// revision, what state, how many events.
+func (b *bench) say() []string {
+	var said []string
+	for _, r := range b.write() {
 		s := fmt.Sprintf("%s/%d %s %d", r.Anchor, r.Revision, r.State, r.Count)
-		known := false
-		for i, a := range b.alerts {
-			if a.ID == r.ID {
-				b.alerts[i], known = r.Alert, true
-			}
+		for _, a := range b.alerts {
 			if a.ID == r.SupersededBy {
 				s += " by " + a.Anchor
 			}
-		}
-		if !known {
-			b.alerts = append(b.alerts, r.Alert)
 		}
 		said = append(said, s)
 	}
