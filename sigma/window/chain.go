@@ -67,9 +67,10 @@ type Count struct {
 
 type chainLevel struct {
 	Level
-	fedBy  []feed
-	inner  uint64 // the bits of fedBy
-	groups map[string]*node
+	definition *Definition
+	fedBy      []feed
+	inner      uint64 // the bits of fedBy
+	groups     map[string]*node
 	// queue are the places whose inputs are to be looked at again.
 	queue []*place
 }
@@ -192,7 +193,7 @@ func NewChain(levels []Level) *Chain {
 	for i, l := range levels {
 		c.levels[i].Level = l
 		c.levels[i].groups = map[string]*node{}
-		newMeasure(&l.Condition)
+		c.levels[i].definition = Define(l.Timespan, l.Condition)
 	}
 	for i, l := range levels {
 		for _, in := range l.Outer {
@@ -306,7 +307,7 @@ func (c *Chain) count(f *fact, n Count) {
 	}
 	in := l.groups[string(c.key)]
 	if in == nil {
-		g := New(l.Timespan, l.Condition)
+		g := l.definition.NewGroup()
 		g.link = &link{key: string(c.key)}
 		in = &node{Root: Root{Values: slices.Clone(n.Group), Group: g}}
 		l.groups[g.link.key] = in
@@ -373,6 +374,7 @@ func (c *Chain) turn(l int, e Event, f *fact) []*node {
 	clear(queue)
 	for _, n := range touched {
 		n.touched = false
+		n.judge()
 	}
 	return touched
 }
@@ -398,7 +400,7 @@ func (f *fact) holds(level int) bool {
 			return false
 		}
 		i, _ := p.node.find(p.time, f.ID)
-		return p.node.entries.at(i).holds
+		return p.node.entries.at(i).is(holds)
 	})
 }
 
@@ -406,7 +408,7 @@ func (f *fact) holds(level int) bool {
 // changed. What is inserted is e.
 func (n *node) put(l *Level, p *place, e Event) bool {
 	is := p.fact.Event
-	is.Inputs, is.Values = n.Group.counts.trim(p.wanted, l.valuesOf(p, p.wanted))
+	is.Inputs, is.Values = n.condition.Measure.trim(p.wanted, l.valuesOf(p, p.wanted))
 	counted, time := p.counts != 0, p.time
 	p.counts, p.time = p.wanted, is.Time
 	if counted {

@@ -102,22 +102,33 @@
 //
 // # Costs
 //
-// To insert into a group of n events costs a binary search among them, moving
-// a few hundred, and a step for each window that the event falls into: for an
-// event behind all others none. On top of that,
+// To insert into a group of n events costs a binary search among them, and
+// moving a few hundred. The windows that the event falls into are judged when
+// somebody looks, once for all insertions until then, in one pass that slides
+// from window to window:
 //
-//   - Values takes a look-up of each value of the event, and, like Sum and
-//     Average, steps through the events that its window has and that of a
-//     neighbour has not: over all insertions, a logarithm of n each at most;
-//   - Rules takes a look-up of each input;
-//   - OrderedRules takes, for each window, as many steps as the sequence has,
-//     and a step for each event of the same time; but with bounds, of a
-//     sequence of k inputs, a multiple of k times k, and keeps as many numbers
-//     an event;
-//   - Percentile keeps the numbers of one window sorted and slides there from
-//     where it was last: an event in order costs what enters the window and
-//     what leaves it, and one out of order as many steps as there are events
-//     in the windows around it.
+//	              late  late
+//	a  b  c  d  e  |  f  |  g  h  i  j  k  l  m  n
+//	               [ judged, once        ]
+//
+// For events that come in order this is what enters the window and what leaves
+// it. To come to windows elsewhere takes as many steps as there are events on the
+// way there, or in the first of these windows. A step is
+//
+//   - for Events nothing, for Rules, Sum and Average a few additions;
+//   - for Values and Percentile a look-up among the values of the window, which
+//     are kept in order;
+//   - for OrderedRules one for each step of the sequences that the event may be;
+//     with bounds, of a sequence of k inputs, a multiple of k times k. These need
+//     the events in order: to begin elsewhere it reads a few dozen before.
+//
+// Where something has been forgotten within a timespan of the event, it is judged
+// at once.
+//
+// An event takes 64 bytes in its group, an identity that is a UUID or has at most
+// 16 bytes included; another identity takes its length and 16 more, and two values
+// or more 8 each and 24 more. What is kept to slide, a large group's index of its
+// identities, and empty room make it less than 100.
 //
 // To insert into a chain costs this for each group that it changes.
 //

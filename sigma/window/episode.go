@@ -44,31 +44,32 @@ func (e Episode) Holding() iter.Seq[Event] { return e.group.between(e.held, e.en
 // Anchor returns the holding event that arrived first: the one that the
 // episode was first known by.
 func (e Episode) Anchor() Event {
-	anchor := e.FirstHeld()
-	for n := range e.Holding() {
-		if n.Arrival(anchor) < 0 {
-			anchor = n
+	first, from := e.held, e.group.entries.at(e.held)
+	for i := e.held + 1; i < e.end; i++ {
+		if n := e.group.entries.at(i); n.seq < from.seq || n.seq == from.seq && n.index < from.index {
+			first, from = i, n
 		}
 	}
-	return anchor
+	return e.group.event(first)
 }
 
 // Episodes returns the episodes of the group in order. Their runs do not
 // overlap; their contributing events may.
 func (g *Group) Episodes() iter.Seq[Episode] {
 	return func(yield func(Episode) bool) {
+		g.judge()
 		for i := 0; i < g.len(); {
-			if !g.entries.at(i).holds {
+			if !g.entries.at(i).is(holds) {
 				i++
 				continue
 			}
 			held := i
-			for g.entries.at(i).gap != gapBroke && i+1 < g.len() && g.entries.at(i+1).holds {
+			for !g.entries.at(i).is(gapBroke) && i+1 < g.len() && g.entries.at(i+1).is(holds) {
 				i++
 			}
-			open := i == g.len()-1 && g.entries.at(i).gap != gapBroke
+			open := i == g.len()-1 && !g.entries.at(i).is(gapBroke)
 			i++
-			start := g.start(g.time(held), held)
+			start := g.start(held)
 			if !yield(Episode{group: g, start: start, held: held, end: i, Open: open}) {
 				return
 			}

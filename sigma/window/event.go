@@ -16,7 +16,7 @@ type Event struct {
 	Seq   uint64
 	Index uint32
 	// Stored is when the log stored the event, in milliseconds since the Unix
-	// epoch. Only forgetting looks at it.
+	// epoch, within 4,000 years of it. Only forgetting looks at it.
 	Stored int64
 	// Evidence says where the record can be read again.
 	Evidence Ref
@@ -26,7 +26,7 @@ type Event struct {
 	Inputs uint64
 	// Values are hashes for the measure Values, and millionths for Sum,
 	// Average and Percentile; with another measure they come back as nil. They
-	// need not be sorted, and must not be changed once they are inserted.
+	// need not be sorted.
 	Values []int64
 }
 

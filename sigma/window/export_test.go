@@ -24,7 +24,7 @@ func (c *Chain) Consistent() error {
 			if want := c.inputs(p); p.counts != want {
 				return fmt.Errorf("%q counts as %b at level %d, want %b", id, p.counts, p.level, want)
 			}
-			if i, known := p.node.find(p.time, id); known != (p.counts != 0) || known && (p.time != f.Time || p.node.entries.at(i).stored != f.Stored) {
+			if i, known := p.node.find(p.time, id); known != (p.counts != 0) || known && (p.time != f.Time || p.node.entries.at(i).storedAt() != f.Stored) {
 				return fmt.Errorf("%q is in its group at level %d: %v", id, p.level, known)
 			}
 			if e, gone := p.node.link.gone[id]; gone && (p.counts != 0 || e.Stored != f.Stored) {

@@ -1,52 +1,36 @@
 package window
 
 import (
-	"hash/maphash"
 	"iter"
-	"math"
 	"slices"
 )
 
-// indexFrom is the number of events from which a group keeps an index of its
-// identities. Most groups are small, and to scan a few events is cheaper than
-// a map, in memory above all.
-const indexFrom = 32
-
-// seed is shared by all groups; identities are hashed for look-up only, so
-// that another process may hash differently.
-var seed = maphash.MakeSeed()
+// large is the number of events from which a group keeps an index of its
+// identities, and its measure from one judgement to the next. Most groups are
+// small, and to go through a few events is cheaper, in memory above all.
+const large = 96
 
 // Group is the sequence of events of one correlation for one set of group-by
-// values. It is not safe for concurrent use. The zero value is not usable; use
-// [New].
+// values. It is not safe for concurrent use, not even by calls that only read:
+// what was inserted is judged when somebody looks. The zero value is not usable;
+// use [New] or [Definition.NewGroup].
 type Group struct {
 	sequence
-	measure measure
-
-	// identities holds the hashes of all IDs; nil while the group is small.
-	identities map[uint64]struct{}
-	values     int // of all events
-	newest     uint64
-	// front is the gap before the first entry. It is never gapBroke: where in
-	// the gap a late event belongs is unknown, and a run that is continued
-	// does less harm than one that seems to begin.
-	front  gap
-	counts Measure // what of an event counts
-	dirty  bool
+	touched touched // since the windows were judged
+	measure measure // nil while the group is small
+	index   *index  // nil while the group is small, or of a chain, which knows its identities
+	newest  uint64
 	// forgotten is the latest time of an event that was forgotten, or none.
 	forgotten int64
 	// oldest is a lower bound of stored, of the entries and of what is gone, so
 	// that a call of Forget that has nothing to do costs nothing.
 	oldest int64
 	link   *link // to its chain; nil if there is none
-}
-
-// New returns an empty group whose windows are timespan milliseconds long,
-// both ends included. At an event the condition is tested on the window that
-// ends there. Its slices must not be changed. New panics if the condition has
-// an operator or a measure that does not exist.
-func New(timespan int64, c Condition) *Group {
-	return &Group{sequence: sequence{timespan: timespan}, counts: c.Measure, measure: newMeasure(&c), forgotten: none, oldest: math.MaxInt64}
+	// front says that there is a gap before the first entry. What it is does not
+	// matter: where in it a late event belongs is unknown, and a run that is
+	// continued does less harm than one that seems to begin.
+	front bool
+	dirty bool
 }
 
 // Len returns the number of events that the group remembers.
@@ -54,7 +38,7 @@ func (g *Group) Len() int { return g.len() }
 
 // Size returns how much the group remembers: its events, and the values of each.
 // What it takes in memory is in proportion to it; an event may have many values.
-func (g *Group) Size() int { return g.len() + g.values }
+func (g *Group) Size() int { return g.len() + int(g.values) }
 
 // Newest returns the highest Seq that the group was ever given, repeats
 // included. A group of a chain is given what touches it: an event that does
@@ -67,11 +51,17 @@ func (g *Group) Oldest() int64 { return g.oldest }
 
 // Dirty reports whether an insertion since the last call of Settle may have
 // changed an episode. An insertion that leaves all episodes as they were and
-// merely adds an event outside of them does not make a group dirty.
-func (g *Group) Dirty() bool { return g.dirty }
+// merely adds an event at another time than theirs does not make a group dirty.
+func (g *Group) Dirty() bool {
+	g.judge()
+	return g.dirty
+}
 
 // Settle declares that the episodes as they are now have been acted on.
-func (g *Group) Settle() { g.dirty = false }
+func (g *Group) Settle() {
+	g.judge()
+	g.dirty = false
+}
 
 // Insert adds an event and reports whether the group changed.
 //
@@ -84,15 +74,15 @@ func (g *Group) Settle() { g.dirty = false }
 // is remembered: an event is as young as its last arrival. For everything else
 // the first arrival speaks.
 //
-// Inserting costs a binary search, as many steps as there are windows that the
-// event falls into, and moving a few hundred later events. At the end of a
-// group no other window contains it. What a measure costs beside that is told
-// in the package documentation.
+// Inserting costs a binary search, and moving a few hundred later events. The
+// windows that the event falls into are judged when somebody looks, once for all
+// insertions until then; at the end of a group it is its own alone. What that
+// costs is told in the package documentation.
 func (g *Group) Insert(e Event) bool {
 	g.newest = max(g.newest, e.Seq)
-	e.Inputs, e.Values = g.counts.trim(e.Inputs, e.Values)
+	e.Inputs, e.Values = g.condition.Measure.trim(e.Inputs, e.Values)
 	i, known := g.find(e.Time, e.ID)
-	if !known && g.Has(e.ID) {
+	if !known && (g.index == nil || g.index.has(fingerprint(e.ID))) {
 		if k := g.scan(e.ID); k >= 0 {
 			i, known = k, true
 		}
@@ -107,7 +97,7 @@ func (g *Group) Insert(e Event) bool {
 		e.Time, e.Evidence = is.Time, is.Evidence
 	}
 	e.Seq, e.Index, e.Stored = is.Seq, is.Index, max(is.Stored, e.Stored)
-	e.Inputs, e.Values = g.counts.unite(is.Inputs, is.Values, e.Inputs, e.Values)
+	e.Inputs, e.Values = g.condition.Measure.unite(is.Inputs, is.Values, e.Inputs, e.Values)
 	return g.replace(i, is, e)
 }
 
@@ -121,103 +111,170 @@ func (g *Group) replace(i int, is, e Event) bool {
 		g.insert(i, e)
 		return true
 	case e.Inputs != is.Inputs || !slices.Equal(e.Values, is.Values):
-		n := *g.entries.at(i)
-		n.stored = e.Stored
-		g.entries.remove(i)
-		g.measure.remove(&g.sequence, i, is)
-		g.entries.insert(i, n)
-		g.measure.insert(&g.sequence, i, e)
-		g.values += len(e.Values) - len(is.Values)
-		g.judgeFrom(i, e.Time)
+		g.change(e.Time, func() {
+			g.removing(i)
+			g.recount(g.entries.at(i), e)
+			g.inserted(i)
+		})
+		g.entries.at(i).setStored(e.Stored)
 		return true
 	}
-	g.entries.at(i).stored = e.Stored
+	g.entries.at(i).setStored(e.Stored)
 	return false
 }
 
-// insert puts an event that is not in the group at position i and brings the
-// verdicts on the windows up to date that it falls into.
+// change does something to an event at a time, and remembers which windows it
+// matters to. Where something has been forgotten, what verdict a window has
+// depends on those before, and nothing is put off.
+func (g *Group) change(time int64, do func()) {
+	near := g.forgotten != none && time-g.forgotten <= g.timespan
+	if near {
+		g.judge()
+	}
+	do()
+	g.touched.add(g.onwards(time))
+	if near || len(g.touched) >= touchedMost {
+		g.judge()
+	}
+}
+
+// insert puts an event that is not in the group at position i.
 func (g *Group) insert(i int, e Event) {
-	n := entryOf(e)
-	before := g.front
+	g.change(e.Time, func() {
+		g.oldest = min(g.oldest, e.Stored)
+		g.put(i, e)
+		g.adopt(i)
+		g.remember(e.ID)
+		g.inserted(i)
+	})
+}
+
+// adopt gives a new event its place in what has been forgotten around it.
+func (g *Group) adopt(i int) {
+	n := g.entries.at(i)
+	if g.forgotten == none || n.time-g.forgotten > g.timespan {
+		return
+	}
+	gap := g.front
 	if i > 0 {
-		before = g.entries.at(i - 1).gap
+		gap = g.entries.at(i - 1).is(gaps)
 	}
-	if before != 0 && e.Time <= g.forgotten {
-		n.gap = gapHeld // on which side of e it was is forgotten, too
+	if gap && n.time <= g.forgotten {
+		n.set(gapHeld, true) // on which side of it the gap was is forgotten, too
 	}
-	if i > 0 && i < g.len() && g.forgotten != none && e.Time-g.forgotten <= g.timespan {
-		// What has been forgotten may have been in the window of e, too.
-		// Without it, e would seem to interrupt what its neighbours agree on.
-		p, s := g.entries.at(i-1), g.entries.at(i)
-		inRun := before == gapHeld && p.holds
-		inSight := before == 0 && e.Time-p.time <= g.timespan && (p.lost || s.lost)
-		if p.holds == s.holds && (inRun || inSight) {
-			n.holds, n.lost = p.holds, true
+	if i == 0 || i == g.len()-1 {
+		return
+	}
+	// What has been forgotten may have been in the window of the event, too.
+	// Without it, the event would seem to interrupt what its neighbours agree on.
+	p, s := g.entries.at(i-1), g.entries.at(i+1)
+	inRun := p.is(gapHeld) && !p.is(gapBroke) && p.is(holds)
+	inSight := !p.is(gaps) && n.time-p.time <= g.timespan && (p.is(lost) || s.is(lost))
+	if p.is(holds) == s.is(holds) && (inRun || inSight) {
+		n.set(lost, true)
+		n.set(holds, p.is(holds))
+		if p.is(holds) {
+			g.link.flipped(g.event(i).ID)
 		}
 	}
-	g.oldest = min(g.oldest, e.Stored)
-	g.entries.insert(i, n)
-	g.remember(e.ID)
-	g.measure.insert(&g.sequence, i, e)
-	g.values += len(e.Values)
-
-	g.judge(i)
-	// An event that does not hold matters if it ends or divides a run; one
-	// that holds always does.
-	if i > 0 && g.entries.at(i-1).holds {
-		g.dirty = true
-	}
-	if n.holds && g.entries.at(i).holds {
-		g.link.flipped(e.ID)
-	}
-	g.judgeFrom(i+1, e.Time)
 }
 
 // remove takes out the event at position i as if it had never been there.
 func (g *Group) remove(i int) Event {
-	e, n := g.event(i), *g.entries.at(i)
-	g.entries.remove(i)
-	g.dropIdentity(e.ID)
-	g.measure.remove(&g.sequence, i, e)
-	g.values -= len(e.Values)
-	if i > 0 {
-		p := g.entries.at(i - 1)
-		p.gap = max(p.gap, n.gap)
-		g.dirty = g.dirty || p.holds
-	} else if n.gap != 0 {
-		g.front = gapHeld
-	}
-	if n.holds {
-		g.dirty = true
-		g.link.flipped(e.ID)
-	}
-	g.judgeFrom(i, e.Time)
+	e := g.event(i)
+	g.change(e.Time, func() {
+		n := *g.entries.at(i)
+		g.removing(i)
+		if g.index != nil {
+			g.index.drop(fingerprint(e.ID))
+		}
+		g.take(i)
+		if i > 0 {
+			p := g.entries.at(i - 1)
+			p.set(n.flags&gaps, true)
+			g.dirty = g.dirty || p.is(holds)
+		} else {
+			g.front = g.front || n.is(gaps)
+		}
+		if n.is(holds) {
+			g.dirty = true
+			g.link.flipped(e.ID)
+		}
+	})
 	return e
 }
 
-// judgeFrom brings the verdicts on the windows up to date that contain time,
-// from position j on.
-func (g *Group) judgeFrom(j int, time int64) {
-	for ; g.reaches(time, j); j++ {
-		g.judge(j)
+// remember puts the identity of an event that has come into the index.
+func (g *Group) remember(id string) {
+	if g.index != nil {
+		g.index.add(fingerprint(id))
+	} else {
+		g.reindex()
 	}
 }
 
-// judge tests the window that ends at j. A verdict on a window that has lost
-// events stays, unless it is certain without them.
-func (g *Group) judge(j int) {
-	v := g.measure.verdict(&g.sequence, j)
-	n := g.entries.at(j)
-	held := n.holds
-	if !n.lost || v.final {
-		n.holds = v.holds
+// reindex makes an index if the group should have one.
+func (g *Group) reindex() {
+	if g.len() < large || g.link != nil {
+		return
 	}
-	if held || n.holds {
+	g.index = &index{}
+	for e := range g.Events() {
+		g.index.add(fingerprint(e.ID))
+	}
+}
+
+func (g *Group) inserted(i int) {
+	if g.measure != nil {
+		g.measure.inserted(&g.sequence, i)
+	}
+}
+
+func (g *Group) removing(i int) {
+	if g.measure != nil {
+		g.measure.removing(&g.sequence, i)
+	}
+}
+
+// judge brings the verdicts on all windows up to date that were touched since
+// it was called last.
+func (g *Group) judge() {
+	if len(g.touched) == 0 {
+		return
+	}
+	m := g.measure
+	if m == nil {
+		m = newMeasure(g.Definition)
+	}
+	for _, t := range g.touched.merge() {
+		// An event that does not hold matters if it ends or divides a run; one
+		// that holds always does.
+		if i, to := g.within(t); 0 < i && i < to && g.entries.at(i-1).is(holds) {
+			g.dirty = true
+		}
+		m.judge(&g.sequence, t, g.say)
+	}
+	if g.touched = g.touched[:0]; cap(g.touched) > 1 {
+		g.touched = nil
+	}
+	if g.measure = nil; g.len() >= large {
+		g.measure = m
+	}
+}
+
+// say notes the verdict on the window that ends at position i. A verdict on a
+// window that has lost events stays, unless it is certain without them.
+func (g *Group) say(i int, v verdict) {
+	n := g.entries.at(i)
+	held := n.is(holds)
+	if !n.is(lost) || v.final {
+		n.set(holds, v.holds)
+	}
+	if held || n.is(holds) {
 		g.dirty = true
 	}
-	if held != n.holds {
-		g.link.flipped(n.id)
+	if held != n.is(holds) && g.link != nil {
+		g.link.flipped(g.event(i).ID)
 	}
 }
 
@@ -233,6 +290,7 @@ func (g *Group) Forget(cutoff int64) {
 	if cutoff <= g.oldest {
 		return
 	}
+	g.judge()
 	var (
 		keep    = make([]bool, g.len())
 		kept    int
@@ -242,26 +300,26 @@ func (g *Group) Forget(cutoff int64) {
 	)
 	for i := range keep {
 		n := g.entries.at(i)
-		if n.stored < cutoff {
-			g.dropIdentity(n.id)
-			g.values -= len(g.event(i).Values)
-			left := gapHeld
-			if !n.holds {
-				left = gapBroke
-			}
+		if n.storedAt() < cutoff {
+			g.release(n)
 			if last != nil {
-				last.gap = max(last.gap, n.gap, left)
+				last.flags |= n.flags & gaps
+				if n.is(holds) {
+					last.flags |= gapHeld
+				} else {
+					last.flags |= gapBroke
+				}
 			} else {
-				g.front = gapHeld
+				g.front = true
 			}
 			dropped = n
 			g.forgotten = max(g.forgotten, n.time)
 			continue
 		}
 		if dropped != nil && n.time-dropped.time <= g.timespan {
-			n.lost = true
+			n.set(lost, true)
 		}
-		oldest = min(oldest, n.stored)
+		oldest = min(oldest, n.storedAt())
 		keep[i], last = true, n
 		kept++
 	}
@@ -269,65 +327,31 @@ func (g *Group) Forget(cutoff int64) {
 	if kept == len(keep) {
 		return
 	}
-	stays := func(i int) bool { return keep[i] }
-	g.entries.filter(stays)
-	g.measure.forget(&g.sequence, stays)
-	if kept < indexFrom/2 {
-		g.identities = nil
-	}
+	g.entries.filter(func(i int) bool { return keep[i] })
+	g.measure = nil // its positions are others now
+	g.index = nil
+	g.reindex()
 }
 
-// Has reports whether the group remembers an event with this identity. In a
-// large group it goes by a 64-bit hash.
+// Has reports whether the group remembers an event with this identity. It looks
+// at every event, unless it is a large group that has none like it.
 func (g *Group) Has(id string) bool {
-	if g.identities != nil {
-		_, ok := g.identities[maphash.String(seed, id)]
-		return ok
+	if g.index != nil && !g.index.has(fingerprint(id)) {
+		return false
 	}
 	return g.scan(id) >= 0
-}
-
-// find returns where an event with this time and identity is, or belongs.
-func (g *Group) find(time int64, id string) (i int, known bool) {
-	i = g.position(time, id)
-	return i, i < g.len() && g.time(i) == time && g.entries.at(i).id == id
 }
 
 // scan returns the position of an identity, or -1. Only small groups and
 // identities that changed their time come here.
 func (g *Group) scan(id string) int {
+	key, packed := pack(id)
 	for i := range g.len() {
-		if g.entries.at(i).id == id {
+		if n := g.entries.at(i); packed && n.id == key || !packed && n.id.form == formSlot && g.aside.texts.at(n.slot()) == id {
 			return i
 		}
 	}
 	return -1
-}
-
-func (g *Group) remember(id string) {
-	if g.identities != nil {
-		g.identities[maphash.String(seed, id)] = struct{}{}
-		return
-	}
-	if g.len() < indexFrom {
-		return
-	}
-	g.identities = make(map[uint64]struct{}, 2*indexFrom)
-	for i := range g.len() {
-		g.identities[maphash.String(seed, g.entries.at(i).id)] = struct{}{}
-	}
-}
-
-func (g *Group) dropIdentity(id string) {
-	if g.identities != nil {
-		delete(g.identities, maphash.String(seed, id))
-	}
-}
-
-func (g *Group) event(i int) Event {
-	e := g.entries.at(i).event()
-	g.measure.complete(i, &e)
-	return e
 }
 
 // Events returns all remembered events in order.

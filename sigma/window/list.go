@@ -1,22 +1,28 @@
 package window
 
+import "slices"
+
 // list is a sequence of items that grows in its middle. A short one is a
 // slice. A long one is cut into rings, all of them full but the last, so that
 // an item is found by arithmetic, and inserting moves the items of one ring and
 // a single one of every ring behind it.
 //
-//	| 0 … 511 | 512 … 1023 | 1024 … 1100 |
+//	| 0 … 127 | 128 … 255 | … | 1024 … 1100 |
 //	      ^ insert
 //	      +---> the last item falls out, goes in front of the next ring, …
+//
+// About a twelfth of a slice, or one ring, is empty.
 type list[T any] struct {
 	short []T       // all items; unused when there are rings
-	long  *rings[T] // nil while there are at most ringSize items
+	long  *rings[T] // nil while there are at most shortSize items
 }
 
 const (
-	ringBits = 9
+	ringBits = 7
 	ringSize = 1 << ringBits
 	ringMask = ringSize - 1
+
+	shortSize = 8 * ringSize
 )
 
 type rings[T any] struct {
@@ -49,20 +55,33 @@ func (l *list[T]) at(i int) *T {
 
 // insert puts v in front of item i, or behind all when i is the length.
 func (l *list[T]) insert(i int, v T) {
-	if l.long == nil {
-		if len(l.short) < ringSize {
-			var zero T
-			l.short = append(l.short, zero)
-			copy(l.short[i+1:], l.short[i:])
-			l.short[i] = v
-			return
+	switch {
+	case l.long != nil:
+	case len(l.short) < shortSize:
+		l.short = inserted(l.short, i, v)
+		return
+	default:
+		short := l.short
+		*l = list[T]{long: &rings[T]{}}
+		for i, v := range short {
+			l.long.insert(i, v)
 		}
-		r := ring[T]{items: new([ringSize]T)}
-		copy(r.items[:], l.short)
-		l.short, l.long = nil, &rings[T]{rings: []ring[T]{r}, n: ringSize}
 	}
 	l.long.insert(i, v)
 }
+
+// inserted returns a slice with v in front of item i. It grows by a twelfth:
+// memory is dearer than copying.
+func inserted[T any](s []T, i int, v T) []T {
+	if len(s) == cap(s) {
+		s = resized(s, len(s)+len(s)/12+1)
+	}
+	return slices.Insert(s, i, v)
+}
+
+// resized returns a copy of a slice with room for n items. [slices.Grow] and
+// append would give a short one twice the room.
+func resized[T any](s []T, n int) []T { return append(slices.Grow([]T(nil), n), s...) }
 
 func (l *rings[T]) insert(i int, v T) {
 	if l.n == len(l.rings)*ringSize {
@@ -90,13 +109,20 @@ func (l *rings[T]) insert(i int, v T) {
 // remove takes item i out.
 func (l *list[T]) remove(i int) {
 	if l.long == nil {
-		l.short = append(l.short[:i], l.short[i+1:]...)
-		clear(l.short[len(l.short) : len(l.short)+1])
+		l.short = slices.Delete(l.short, i, i+1)
+		l.trim()
 		return
 	}
 	l.long.remove(i)
-	if l.long.n <= ringSize/2 {
-		*l = l.filtered(func(int) bool { return true })
+	if l.long.n <= shortSize/2 {
+		l.filter(func(int) bool { return true })
+	}
+}
+
+// trim gives back the room of a slice of which much is empty.
+func (l *list[T]) trim() {
+	if cap(l.short) > len(l.short)+len(l.short)/4+4 {
+		l.short = resized(l.short, len(l.short))
 	}
 }
 
@@ -119,6 +145,7 @@ func (l *rings[T]) remove(i int) {
 	}
 	l.n--
 	if l.n&ringMask == 0 {
+		l.rings[last] = ring[T]{}
 		l.rings = l.rings[:last]
 	}
 }
@@ -126,7 +153,13 @@ func (l *rings[T]) remove(i int) {
 // filter keeps the items for whose positions keep is true.
 func (l *list[T]) filter(keep func(i int) bool) {
 	if l.long != nil {
-		*l = l.filtered(keep)
+		var kept list[T]
+		for i := range l.len() {
+			if keep(i) {
+				kept.insert(kept.len(), *l.at(i))
+			}
+		}
+		*l = kept
 		return
 	}
 	kept := l.short[:0]
@@ -137,17 +170,5 @@ func (l *list[T]) filter(keep func(i int) bool) {
 	}
 	clear(l.short[len(kept):])
 	l.short = kept
-	if cap(kept) > 4*len(kept) {
-		l.short = append(make([]T, 0, len(kept)), kept...)
-	}
-}
-
-func (l *list[T]) filtered(keep func(i int) bool) list[T] {
-	var kept list[T]
-	for i := range l.len() {
-		if keep(i) {
-			kept.insert(kept.len(), *l.at(i))
-		}
-	}
-	return kept
+	l.trim()
 }

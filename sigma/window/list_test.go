@@ -3,7 +3,6 @@ package window
 import (
 	"slices"
 	"testing"
-	"unsafe"
 
 	"pgregory.net/rapid"
 )
@@ -52,15 +51,4 @@ func TestListIsASlice(t *testing.T) {
 			}
 		}
 	})
-}
-
-// An event that is only counted costs no more than it must: the measures that
-// need more keep it themselves.
-func TestAnEventThatIsCountedIsSmall(t *testing.T) {
-	if size := unsafe.Sizeof(entry{}); size > 64 {
-		t.Errorf("an event takes %d bytes beside its identity, want at most 64", size)
-	}
-	if size := unsafe.Sizeof(Group{}) + unsafe.Sizeof(events{}); size > 136 {
-		t.Errorf("a group takes %d bytes beside its events, want at most 136", size)
-	}
 }

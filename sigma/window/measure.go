@@ -5,45 +5,28 @@ import (
 	"slices"
 )
 
-// measure is what a condition is tested on, for one group: it knows what there
-// is in each window of a sequence, and keeps of the events what it needs for
-// that. Positions are those of the sequence.
+// measure judges windows. What it keeps of them can be found anew at any time,
+// and is kept to judge the next window with few steps. Positions are those of
+// the sequence.
 type measure interface {
-	// insert takes up the event that the sequence has got at position i.
-	insert(s *sequence, i int, e Event)
-	// remove gives up the event that the sequence had at position i.
-	remove(s *sequence, i int, e Event)
-	// forget gives up all events but those for whose former positions keep is
-	// true. The sequence has done so.
-	forget(s *sequence, keep func(i int) bool)
-	// verdict tests the condition on the window that ends at position i.
-	verdict(s *sequence, i int) verdict
-	// complete adds what the measure keeps of the event at position i.
-	complete(i int, e *Event)
+	// inserted says that there is another event at position i.
+	inserted(s *sequence, i int)
+	// removing says that the event at position i is about to go.
+	removing(s *sequence, i int)
+	// judge gives the verdicts on the windows that end within a stretch of
+	// time, in order. Since the last time that they were judged, no event has
+	// come or gone in a window that is not judged now or was not since then.
+	judge(s *sequence, t stretch, give func(i int, v verdict))
 }
 
-// newMeasure returns the measure of an empty group.
-func newMeasure(c *Condition) measure {
-	for _, b := range c.Bounds {
+func newMeasure(d *Definition) measure {
+	for _, b := range d.condition.Bounds {
 		b.test(0, true)
 	}
-	switch c.Measure {
-	case Events:
-		return &events{bounds: c.Bounds}
-	case Values:
-		return &values{bounds: c.Bounds, where: occurrences{}}
-	case Rules:
-		return &rules{bounds: c.Bounds, terms: c.Terms, where: occurrences{}}
-	case OrderedRules:
-		return newOrderedRules(c)
-	case Sum:
-		return &sum{bounds: c.Bounds}
-	case Average:
-		return &average{sum: sum{bounds: c.Bounds}}
-	case Percentile:
-		return &percentile{bounds: c.Bounds, percent: int64(c.Percentile)}
+	if d.condition.Measure == OrderedRules {
+		return newOrderedRules(d)
 	}
-	panic(fmt.Sprintf("window: there is no measure %d", c.Measure))
+	return &slider{tally: newTally(&d.condition)}
 }
 
 // verdict is the result of a test on what is left of a window.

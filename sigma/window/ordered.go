@@ -3,8 +3,8 @@ package window
 import (
 	"cmp"
 	"math"
-	"math/bits"
 	"slices"
+	"sort"
 )
 
 // orderedRules knows which sequences of inputs occur in each window.
@@ -22,164 +22,186 @@ import (
 // Events of one time may be read in any order. What has been matched of them,
 // from which step to which, is a question of its own: whether each step can
 // have an event; see [matching].
+//
+// It reads on from where it stands, or from the start of the window, or from a
+// mark between: every so many events the latest starts are noted.
+//
+//	  mark            mark            mark       stands
+//	   v               v               v           v
+//	a  b  c  a  b  b  c  a  c  a  b  b  a  b  c  a |
 type orderedRules struct {
-	bounds []Bound
-	terms  []Term
-	inputs list[uint64]
-	// starts has the latest starts, one list for each part of each sequence:
-	// none, or a time within the window.
-	starts []list[int64]
 	// steps is how long a sequence may be that the bounds measure.
 	steps int
-	// absent is needed by terms with Absent only.
-	absent *rules
-
-	// What follows is there to be used again.
+	// base has the latest starts before the batch, one for each part of each
+	// sequence: none, or a time; next has those after it, which are in a window
+	// that ends at time.
 	base, next []int64
-	batch      batch
-	match      matching
+	batch      batch // of the events at time, up to the position at
+	time       int64
+	at         int // events before it are read; -1: nothing is known
+
+	marks  []mark // in order
+	unread int    // events read since the last mark, or whatever came later
+
+	match matching
+	// absent is needed by terms with Absent only.
+	absent *slider
+	mask   *rules // of absent
 }
 
-func newOrderedRules(c *Condition) *orderedRules {
-	m := &orderedRules{bounds: c.Bounds, terms: c.Terms}
+// mark has the latest starts before all events of a time.
+type mark struct {
+	time   int64
+	starts []int64
+}
+
+// markEvery is between how many events there is a mark at least; there are more
+// if it has more numbers.
+const markEvery = 64
+
+func newOrderedRules(d *Definition) *orderedRules {
+	m := &orderedRules{}
 	width := 0
-	for _, t := range c.Terms {
+	for _, t := range d.condition.Terms {
 		width += len(t.Need)
 		m.batch.most = max(m.batch.most, len(t.Need))
 		m.batch.needed |= t.all()
 		if t.Absent != 0 && m.absent == nil {
-			m.absent = &rules{where: occurrences{}}
+			m.mask = &rules{}
+			m.absent = &slider{tally: m.mask}
 		}
 	}
 	m.widen(width)
 	return m
 }
 
-func (m *orderedRules) widen(width int) {
-	m.starts = make([]list[int64], width)
-	m.base, m.next = make([]int64, width), make([]int64, width)
+// widen begins anew, with a number of parts.
+func (m *orderedRules) widen(parts int) {
+	m.base, m.next = make([]int64, parts), make([]int64, parts)
+	m.at, m.marks = -1, nil
 }
 
 // lengths is how many lengths of sequences the bounds tell apart.
-func (m *orderedRules) lengths() int {
+func (d *Definition) lengths() int {
 	most := int64(0)
-	for _, b := range m.bounds {
+	for _, b := range d.condition.Bounds {
 		most = max(most, b.Value)
 	}
 	return int(min(most, 63)) + 1
 }
 
-func (m *orderedRules) insert(s *sequence, i int, e Event) {
-	m.inputs.insert(i, e.Inputs)
-	if m.absent != nil {
-		m.absent.insert(s, i, e)
+func (m *orderedRules) inserted(s *sequence, i int) {
+	if i < m.at {
+		m.at = -1
 	}
-	if steps := bits.Len64(e.Inputs); len(m.terms) == 0 && steps > m.steps {
+	if m.absent != nil {
+		m.absent.inserted(s, i)
+	}
+}
+
+func (m *orderedRules) removing(s *sequence, i int) {
+	if i < m.at {
+		m.at = -1
+	}
+	if m.absent != nil {
+		m.absent.removing(s, i)
+	}
+}
+
+func (m *orderedRules) judge(s *sequence, t stretch, give func(int, verdict)) {
+	if steps := int(s.steps); len(s.condition.Terms) == 0 && steps > m.steps {
 		m.steps, m.batch.most, m.batch.needed = steps, steps, math.MaxUint64>>(64-steps)
-		m.widen(m.lengths() * steps)
-		m.rebuild(s)
+		m.widen(s.lengths() * steps)
+	}
+	from, to := s.within(t)
+	// What is marked may be another now.
+	later := func(time int64) int {
+		return sort.Search(len(m.marks), func(i int) bool { return m.marks[i].time > time })
+	}
+	m.marks = slices.Delete(m.marks, later(t.from), later(t.to))
+	// Before where it stands nothing has changed since it was read, though it be
+	// at a time at which something has.
+	if from = max(from, m.at); from >= to {
 		return
 	}
-	// As if the event were of no use, to see whether it is.
-	m.before(s, i, e.Time)
-	for k := range m.starts {
-		m.starts[k].insert(i, m.base[k])
-	}
-	m.refresh(s, i, func(time int64, changed bool) bool {
-		return time == e.Time || changed && time-e.Time <= s.timespan
-	})
-}
-
-func (m *orderedRules) remove(s *sequence, i int, e Event) {
-	m.inputs.remove(i)
-	if m.absent != nil {
-		m.absent.remove(s, i, e)
-	}
-	for k := range m.starts {
-		m.starts[k].remove(i)
-	}
-	first := true
-	m.refresh(s, i, func(time int64, changed bool) bool {
-		changed, first = changed || first, false
-		return time == e.Time || changed && time-e.Time <= s.timespan
-	})
-}
-
-func (m *orderedRules) forget(s *sequence, keep func(int) bool) {
-	m.inputs.filter(keep)
-	if m.absent != nil {
-		m.absent.forget(s, keep)
-	}
-	m.rebuild(s)
-}
-
-func (m *orderedRules) rebuild(s *sequence) {
-	for k := range m.starts {
-		m.starts[k] = list[int64]{}
-		for i := range s.len() {
-			m.starts[k].insert(i, none)
+	m.seek(s, from, later(t.from)-1)
+	for m.at < to {
+		i := m.at
+		m.read(s, i >= from)
+		if i >= from {
+			give(i, m.verdict(s, i))
 		}
 	}
-	m.refresh(s, 0, func(int64, bool) bool { return true })
 }
 
-// before sets base to the latest starts before position i, as far as they are
-// in a window that ends at time.
-func (m *orderedRules) before(s *sequence, i int, time int64) {
-	for k := range m.base {
-		m.base[k] = none
-		if i > 0 {
-			if start := *m.starts[k].at(i - 1); start != none && time-start <= s.timespan {
+// seek goes to a position that is at most from, of an event that is the first
+// of its time, such that reading from there on finds what there is in the
+// windows that end at from or later. Known is the last mark before from, or -1.
+func (m *orderedRules) seek(s *sequence, from, known int) {
+	start := s.start(from)
+	if m.at > from || m.at < start {
+		m.at = start
+		m.unread = 0
+		m.batch.clear()
+		m.time = none
+		for k := range m.next {
+			m.next[k] = none
+		}
+	}
+	if known < 0 {
+		return
+	}
+	if at, _ := s.within(stretch{m.marks[known].time, math.MaxInt64}); at > m.at {
+		m.at = at
+		m.unread = 0
+		m.time = none
+		copy(m.next, m.marks[known].starts)
+	}
+}
+
+// read takes up the event at which it stands.
+func (m *orderedRules) read(s *sequence, mark bool) {
+	n := s.entries.at(m.at)
+	if n.time != m.time {
+		for k, start := range m.next {
+			m.base[k] = none
+			if start != none && n.time-start <= s.timespan {
 				m.base[k] = start
 			}
 		}
-	}
-}
-
-// refresh brings the latest starts up to date from position i on, one time
-// after another as long as onwards says so: given the time, and whether the
-// starts before it have changed.
-func (m *orderedRules) refresh(s *sequence, i int, onwards func(time int64, changed bool) bool) {
-	j := i
-	for j > 0 && j < s.len() && s.time(j-1) == s.time(j) {
-		j--
-	}
-	changed := false
-	for j < s.len() && onwards(s.time(j), changed) {
-		time := s.time(j)
-		m.before(s, j, time)
+		copy(m.next, m.base)
 		m.batch.clear()
-		stale := true
-		for ; j < s.len() && s.time(j) == time; j++ {
-			stale = m.batch.add(*m.inputs.at(j)) || stale
-			if j < i {
-				continue
-			}
-			if stale {
-				m.advance(time)
-				stale = false
-			}
-			changed = false
-			for k, start := range m.next {
-				if at := m.starts[k].at(j); *at != start {
-					*at, changed = start, true
-				}
-			}
+		m.time = n.time
+		if mark && m.unread >= max(markEvery, len(m.base)) {
+			m.mark()
 		}
 	}
+	if m.batch.add(n.inputs()) {
+		m.advance(s)
+	}
+	m.at++
+	m.unread++
 }
 
-// advance sets next to the latest starts after the events of the batch, which
-// are at the given time.
-func (m *orderedRules) advance(time int64) {
+// mark notes the latest starts before the batch.
+func (m *orderedRules) mark() {
+	i, known := slices.BinarySearchFunc(m.marks, m.time, func(n mark, time int64) int { return cmp.Compare(n.time, time) })
+	if !known {
+		m.marks = slices.Insert(m.marks, i, mark{m.time, slices.Clone(m.base)})
+	}
+	m.unread = 0
+}
+
+// advance sets next to the latest starts after the events of the batch.
+func (m *orderedRules) advance(s *sequence) {
 	copy(m.next, m.base)
-	if len(m.terms) == 0 {
-		m.advanceLongest(time)
+	if len(s.condition.Terms) == 0 {
+		m.advanceLongest(s.lengths())
 		return
 	}
 	at := 0
-	for _, t := range m.terms {
-		m.advanceTerm(t.Need, m.base[at:at+len(t.Need)], m.next[at:at+len(t.Need)], time)
+	for _, t := range s.condition.Terms {
+		m.advanceTerm(t.Need, m.base[at:at+len(t.Need)], m.next[at:at+len(t.Need)])
 		at += len(t.Need)
 	}
 }
@@ -188,7 +210,7 @@ func (m *orderedRules) advance(time int64) {
 // one that ends with step k. The longer a beginning, the earlier its latest
 // start: for each step the batch is to match as many of the steps up to it as
 // it can.
-func (m *orderedRules) advanceTerm(need []int, base, next []int64, time int64) {
+func (m *orderedRules) advanceTerm(need []int, base, next []int64) {
 	first := 0 // the batch matches the steps [first, k]
 	m.match.begin(need, &m.batch)
 	for k := range need {
@@ -198,7 +220,7 @@ func (m *orderedRules) advanceTerm(need []int, base, next []int64, time int64) {
 		switch {
 		case first > k:
 		case first == 0:
-			next[k] = time
+			next[k] = m.time
 		default:
 			next[k] = max(next[k], base[first-1])
 		}
@@ -208,8 +230,7 @@ func (m *orderedRules) advanceTerm(need []int, base, next []int64, time int64) {
 // advanceLongest matches every subsequence of the inputs in ascending order.
 // Parts are those of a certain length that end at a certain step or before:
 // that of length n+1 up to step k is at n*steps+k.
-func (m *orderedRules) advanceLongest(time int64) {
-	lengths := m.lengths()
+func (m *orderedRules) advanceLongest(lengths int) {
 	for first := range m.steps {
 		m.match.begin(nil, &m.batch)
 		matched := 0
@@ -219,7 +240,7 @@ func (m *orderedRules) advanceLongest(time int64) {
 			}
 			matched++
 			for n := range lengths {
-				start := time
+				start := m.time
 				if n > 0 && first > 0 {
 					start = m.base[(n-1)*m.steps+first-1]
 				} else if n > 0 {
@@ -238,27 +259,28 @@ func (m *orderedRules) advanceLongest(time int64) {
 	}
 }
 
-func (m *orderedRules) verdict(_ *sequence, i int) verdict {
-	if len(m.terms) == 0 {
-		length := int64(0)
-		for length < int64(m.lengths()) && *m.starts[(int(length)+1)*m.steps-1].at(i) != none {
+// verdict tests the condition on the window that ends at position i, up to
+// which all is read.
+func (m *orderedRules) verdict(s *sequence, i int) verdict {
+	if len(s.condition.Terms) == 0 {
+		length := 0
+		for length < s.lengths() && m.next[(length+1)*m.steps-1] != none {
 			length++
 		}
-		return test(m.bounds, true, func(v int64) int { return cmp.Compare(length, v) })
+		return test(s.condition.Bounds, true, func(v int64) int { return cmp.Compare(int64(length), v) })
 	}
 	mask := uint64(0)
 	if m.absent != nil {
-		mask = *m.absent.masks.at(i)
+		m.absent.slide(s, s.start(i), i+1)
+		mask = m.mask.mask
 	}
 	v, end := verdict{false, true}, 0
-	for _, t := range m.terms {
+	for _, t := range s.condition.Terms {
 		end += len(t.Need)
-		v = v.or(t.test(mask, len(t.Need) == 0 || *m.starts[end-1].at(i) != none))
+		v = v.or(t.test(mask, len(t.Need) == 0 || m.next[end-1] != none))
 	}
 	return v
 }
-
-func (m *orderedRules) complete(i int, e *Event) { e.Inputs = *m.inputs.at(i) }
 
 // batch is some events of one time: how many there are with the same inputs.
 // Of inputs that nothing needs, and of more events than a sequence has steps,

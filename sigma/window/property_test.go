@@ -251,6 +251,45 @@ func TestForgettingLeavesWhatIsLeft(t *testing.T) {
 	})
 }
 
+// When somebody looks does not matter: many insertions that are judged at once
+// are as many that are judged one by one, whatever is forgotten between.
+func TestItDoesNotMatterWhenSomebodyLooks(t *testing.T) {
+	check(t, func(t *rapid.T, m window.Measure) {
+		c := condition(t, m)
+		one, all := window.New(span, c), window.New(span, c)
+		said := episodes(all)
+		for range rapid.IntRange(1, 4).Draw(t, "times") {
+			for _, e := range arrival(t, timelineOf(t, 25)) {
+				deliver(one, e)
+				deliver(all, e)
+				one.Dirty()
+				if rapid.IntRange(0, 5).Draw(t, "look") > 0 {
+					continue
+				}
+				if all.Dirty() {
+					said = episodes(all)
+					all.Settle()
+				} else if diff := cmp.Diff(said, episodes(all)); diff != "" {
+					t.Fatalf("a group that is not dirty has changed:\n%s", diff)
+				}
+			}
+			if rapid.Bool().Draw(t, "forget") {
+				cutoff := rapid.Int64Range(0, 101).Draw(t, "cutoff")
+				one.Forget(cutoff)
+				all.Forget(cutoff)
+			}
+			if diff := cmp.Diff(episodes(one), episodes(all)); diff != "" {
+				t.Fatalf("episodes (-one by one +all at once):\n%s", diff)
+			}
+			if diff := cmp.Diff(slices.Collect(one.Events()), slices.Collect(all.Events())); diff != "" {
+				t.Fatalf("events (-one by one +all at once):\n%s", diff)
+			}
+			said = episodes(all)
+			all.Settle()
+		}
+	})
+}
+
 // What arrives after something was forgotten, and too far from all of it to be
 // in a window with it, is judged as if nothing had been forgotten.
 func TestForgettingDoesNotReachFurtherThanAWindow(t *testing.T) {

@@ -1,8 +1,13 @@
 package window
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
+	"math/bits"
+	"slices"
 	"sort"
+	"strings"
 )
 
 // none stands for no time.
@@ -10,113 +15,237 @@ const none = int64(math.MinInt64)
 
 // sequence is the events of a group in order: what a measure sees of it.
 type sequence struct {
-	timespan int64
-	entries  list[entry] // ordered by (time, id)
+	*Definition
+	entries list[entry] // ordered by (time, identity)
+	aside   *aside      // nil while every entry has all in place
+	values  uint32      // of all events
+	// steps is up to which bit there have ever been inputs.
+	steps uint8
+	// negative says that there has been a value below zero, so that an event
+	// may make a sum less.
+	negative bool
 }
 
-// entry is an event without its inputs and values, which the measure keeps if
-// it looks at them, with the verdict on the window that ends at it.
+// aside keeps what entries have no room for.
+type aside struct {
+	texts slots[string]
+	lists slots[[]int64]
+}
+
+// entry is an event with the verdict on the window that ends at it. It has no
+// pointer, so that the garbage collector passes over it.
 type entry struct {
+	id       identity
+	flags    flags
+	stored   [6]byte // of the milliseconds, which is enough for 4,000 years
 	time     int64
-	id       string
 	seq      uint64
-	stored   int64
-	sequence uint64 // of the evidence
-	record   uint32 // of the evidence
 	index    uint32
-	// count is for the measure: what it counts in the window, if it counts. It
-	// takes room that would be empty otherwise.
-	count int32
-	holds bool
-	// lost says that an event of the window has been forgotten, or that the
-	// verdict was taken over from a neighbour because of what is forgotten.
-	lost bool
-	gap  gap
+	record   uint32 // of the evidence
+	sequence uint64 // of the evidence
+	// counts is the inputs, or the only value, or the slot of all values.
+	counts uint64
 }
 
-func entryOf(e Event) entry {
-	return entry{
-		time: e.Time, id: e.ID, seq: e.Seq, index: e.Index, stored: e.Stored,
-		sequence: e.Evidence.Sequence, record: e.Evidence.Record,
-	}
-}
-
-func (n *entry) event() Event {
-	return Event{
-		Time: n.time, ID: n.id, Seq: n.seq, Index: n.index, Stored: n.stored,
-		Evidence: Ref{Sequence: n.sequence, Record: n.record},
-	}
-}
-
-// gap says what has been forgotten between an event and its successor: nothing,
-// or, of several events, the greatest gap.
-type gap uint8
+type flags uint8
 
 const (
-	// gapHeld: events that held. A run that reached across still does.
-	gapHeld gap = iota + 1
-	// gapBroke: an event that did not hold. No run reaches across.
+	holds flags = 1 << iota
+	// lost says that an event of the window has been forgotten, or that the
+	// verdict was taken over from a neighbour because of what is forgotten.
+	lost
+	// gapHeld says that events that held have been forgotten between the event
+	// and its successor. A run that reached across still does.
+	gapHeld
+	// gapBroke says that one that did not hold has. No run reaches across.
 	gapBroke
+	oneValue
+	manyValues
+
+	gaps      = gapHeld | gapBroke
+	anyValues = oneValue | manyValues
 )
+
+func (n *entry) is(f flags) bool { return n.flags&f != 0 }
+
+func (n *entry) set(f flags, is bool) {
+	n.flags &^= f
+	if is {
+		n.flags |= f
+	}
+}
+
+func (n *entry) storedAt() int64 {
+	b := &n.stored
+	return int64(b[0]) | int64(b[1])<<8 | int64(b[2])<<16 | int64(b[3])<<24 | int64(b[4])<<32 | int64(int8(b[5]))<<40
+}
+
+func (n *entry) setStored(at int64) {
+	for i := range n.stored {
+		n.stored[i] = byte(at >> (8 * i))
+	}
+}
+
+// put adds an event at position i.
+func (s *sequence) put(i int, e Event) {
+	n := entry{
+		time: e.Time, seq: e.Seq, index: e.Index,
+		sequence: e.Evidence.Sequence, record: e.Evidence.Record,
+	}
+	n.setStored(e.Stored)
+	var ok bool
+	if n.id, ok = pack(e.ID); !ok {
+		n.id = identity{form: formSlot}
+		slot := s.beside().texts.put(strings.Clone(e.ID))
+		binary.NativeEndian.PutUint32(n.id.bytes[:], slot)
+	}
+	s.setCounts(&n, e)
+	s.entries.insert(i, n)
+}
+
+// take removes the event at position i.
+func (s *sequence) take(i int) {
+	n := s.entries.at(i)
+	s.release(n)
+	s.entries.remove(i)
+}
+
+// release gives up what an entry has aside.
+func (s *sequence) release(n *entry) {
+	if n.id.form == formSlot {
+		s.aside.texts.drop(n.slot())
+	}
+	s.dropCounts(n)
+}
+
+// setCounts notes what an event counts for.
+func (s *sequence) setCounts(n *entry, e Event) {
+	n.counts = e.Inputs
+	s.steps = max(s.steps, uint8(bits.Len64(e.Inputs)))
+	s.values += uint32(len(e.Values))
+	if len(e.Values) > 0 {
+		s.negative = s.negative || e.Values[0] < 0
+	}
+	switch len(e.Values) {
+	case 0:
+	case 1:
+		n.counts = uint64(e.Values[0])
+		n.set(oneValue, true)
+	default:
+		n.counts = uint64(s.beside().lists.put(slices.Clone(e.Values)))
+		n.set(manyValues, true)
+	}
+}
+
+// recount makes an entry count for what an event does.
+func (s *sequence) recount(n *entry, e Event) {
+	s.dropCounts(n)
+	s.setCounts(n, e)
+}
+
+func (s *sequence) dropCounts(n *entry) {
+	switch {
+	case n.is(oneValue):
+		s.values--
+	case n.is(manyValues):
+		s.values -= uint32(len(s.aside.lists.at(uint32(n.counts))))
+		s.aside.lists.drop(uint32(n.counts))
+	}
+	n.set(anyValues, false)
+}
+
+func (s *sequence) beside() *aside {
+	if s.aside == nil {
+		s.aside = &aside{}
+	}
+	return s.aside
+}
+
+// slot is where the identity of an entry is.
+func (n *entry) slot() uint32 { return binary.NativeEndian.Uint32(n.id.bytes[:]) }
+
+// appendID appends the identity of an entry.
+func (s *sequence) appendID(b []byte, n *entry) []byte {
+	if n.id.form == formSlot {
+		return append(b, s.aside.texts.at(n.slot())...)
+	}
+	return n.id.appendText(b)
+}
+
+// inputs returns what an entry stands for; for a measure of inputs.
+func (n *entry) inputs() uint64 { return n.counts }
+
+// appendValues appends the values of an entry.
+func (s *sequence) appendValues(v []int64, n *entry) []int64 {
+	switch {
+	case n.is(oneValue):
+		return append(v, int64(n.counts))
+	case n.is(manyValues):
+		return append(v, s.aside.lists.at(uint32(n.counts))...)
+	}
+	return v
+}
+
+// event returns the event at position i.
+func (s *sequence) event(i int) Event {
+	n := s.entries.at(i)
+	e := Event{
+		Time: n.time, Seq: n.seq, Index: n.index, Stored: n.storedAt(),
+		Evidence: Ref{Sequence: n.sequence, Record: n.record},
+	}
+	if n.id.form == formSlot {
+		e.ID = s.aside.texts.at(n.slot())
+	} else {
+		var text [uuidLen]byte
+		e.ID = string(n.id.appendText(text[:0]))
+	}
+	switch s.condition.Measure {
+	case Events:
+	case Rules, OrderedRules:
+		e.Inputs = n.inputs()
+	default:
+		e.Values = s.appendValues(nil, n)
+	}
+	return e
+}
 
 func (s *sequence) len() int { return s.entries.len() }
 
 func (s *sequence) time(i int) int64 { return s.entries.at(i).time }
 
-// position returns where an event with this time and identity is, or belongs.
-func (s *sequence) position(time int64, id string) int {
-	before := func(n *entry) bool { return n.time < time || n.time == time && n.id < id }
+// find returns where an event with this time and identity is, or belongs.
+func (s *sequence) find(time int64, id string) (i int, known bool) {
+	key, packed := pack(id)
+	compare := func(n *entry) int {
+		switch {
+		case n.time < time:
+			return -1
+		case n.time > time:
+			return 1
+		case packed && n.id.form == formUUID && key.form == formUUID:
+			return bytes.Compare(n.id.bytes[:], key.bytes[:])
+		}
+		var text [uuidLen]byte
+		return strings.Compare(string(s.appendID(text[:0], n)), id)
+	}
 	// Most events come in order.
-	if last := s.len() - 1; last < 0 || before(s.entries.at(last)) {
-		return last + 1
+	last := s.len() - 1
+	if last < 0 || compare(s.entries.at(last)) < 0 {
+		return last + 1, false
 	}
-	return sort.Search(s.len(), func(i int) bool { return !before(s.entries.at(i)) })
+	return sort.Find(last+1, func(i int) int { return -compare(s.entries.at(i)) })
 }
 
-// start returns the position of the first event of a window that ends at time,
-// looking at the events before position end only.
-func (s *sequence) start(time int64, end int) int {
-	return sort.Search(end, func(i int) bool { return time-s.time(i) <= s.timespan })
+// within returns the positions [from, to) of the events of a stretch.
+func (s *sequence) within(t stretch) (from, to int) {
+	from = sort.Search(s.len(), func(i int) bool { return s.time(i) >= t.from })
+	to = from + sort.Search(s.len()-from, func(i int) bool { return s.time(from+i) > t.to })
+	return from, to
 }
 
-// reaches reports whether there is an event at position j, not before time,
-// whose window contains an event of that time.
-func (s *sequence) reaches(time int64, j int) bool {
-	return j < s.len() && s.time(j)-time <= s.timespan
-}
-
-// beyond returns the first position from i on whose window does not contain an
-// event of the given time.
-func (s *sequence) beyond(time int64, i int) int {
-	return i + sort.Search(s.len()-i, func(k int) bool { return s.time(i+k)-time > s.timespan })
-}
-
-// borrow says how the window that ends at an event is made without the event:
-// from a window that is known already, which begins at first, by dropping the
-// events [first, start), or by adding the events [start, first).
-type borrow struct {
-	// from is where the known window ends: at the predecessor; at the
-	// successor, which then is to be left out; or, if it is -1, nowhere, the
-	// window being empty.
-	from         int
-	first, start int
-}
-
-// borrow finds the cheapest way to the window that ends at i. Insertions
-// between two windows divide the events by which these differ, and pay for the
-// smaller part: over all insertions, a logarithm of the events each.
-func (s *sequence) borrow(i int) borrow {
-	start := s.start(s.time(i), i)
-	best, cost := borrow{from: -1, first: i, start: start}, i-start
-	if i > 0 {
-		if first := s.start(s.time(i-1), i-1); start-first < cost {
-			best, cost = borrow{from: i - 1, first: first, start: start}, start-first
-		}
-	}
-	if s.reaches(s.time(i), i+1) {
-		if first := s.start(s.time(i+1), i); first-start+1 < cost {
-			best = borrow{from: i + 1, first: first, start: start}
-		}
-	}
-	return best
+// start returns the position of the first event of the window that ends at
+// position i.
+func (s *sequence) start(i int) int {
+	time := s.time(i)
+	return sort.Search(i, func(k int) bool { return time-s.time(k) <= s.timespan })
 }
