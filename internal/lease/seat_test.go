@@ -505,6 +505,69 @@ func TestFailuresOfLongAgoMakeNobodyBroken(t *testing.T) {
 	}
 }
 
+func TestNobodyIsDeadBecauseTheTableCouldNotBeRead(t *testing.T) {
+	now := time.Unix(0, 0)
+	s := newSeat("me", 1, modelTiming)
+	held := newTable(1)
+	held.Members["other"] = member{Beat: 1, Wants: 1}
+	held.Pieces[0] = "other"
+	s.plan(held, now)
+	now = now.Add(time.Hour)
+	if p := s.plan(held, now); p.write {
+		t.Fatalf("it made %+v at once", p.after)
+	}
+	for range modelTiming.Dead / modelTiming.Heartbeat {
+		now = now.Add(modelTiming.Heartbeat)
+		if p := s.plan(held, now); p.write {
+			return
+		}
+	}
+	t.Error("it did not take over from one that stayed silent")
+}
+
+func TestATableThatWasEmptiedEndsNoWork(t *testing.T) {
+	now := time.Unix(0, 0)
+	s := newSeat("me", 3, modelTiming)
+	s.carryOut(s.plan(newTable(3), now))
+	now = now.Add(modelTiming.Heartbeat)
+	// Another finds the table empty too, and joins it first.
+	other := newTable(3)
+	other.Members["other"] = member{Beat: 1, Wants: 3}
+	other.Pieces[0] = "other"
+	p := s.plan(other, now)
+	if want := []string{"other", "me", "me"}; !slices.Equal(p.after.Pieces, want) {
+		t.Errorf("the pieces are %v's, want %v", p.after.Pieces, want)
+	}
+	if c := s.carryOut(p); !slices.Equal(c.lost, []int{0}) || len(c.begin)+len(c.leaving) > 0 {
+		t.Errorf("the changes are %+v, want only piece 0 lost", c)
+	}
+	stray := newSeat("other", 3, modelTiming)
+	stray.carryOut(stray.plan(newTable(3), now))
+	stray.stopping = true
+	stray.end()
+	if p := stray.plan(newTable(3), now); slices.Contains(p.after.Pieces, "") {
+		t.Errorf("the pieces are %v's: what has not returned is free", p.after.Pieces)
+	}
+}
+
+func TestAProcessWhoseOtherWorkGoesWellIsNotBroken(t *testing.T) {
+	now := time.Unix(0, 0)
+	s := newSeat("me", 2, modelTiming)
+	mine := newTable(2)
+	for range brokenFailures {
+		p := s.plan(mine, now)
+		s.carryOut(p)
+		mine = p.after
+		s.returned(0, errors.New("poison"), now)
+		mine = s.plan(mine, now).after
+		now = now.Add(pauseBeats * modelTiming.Heartbeat)
+	}
+	mine.Members["other"], mine.Pieces[0] = member{Beat: 1, Wants: 2}, "other"
+	if wants := s.wants(mine, now); wants != 2 {
+		t.Errorf("it wants %d pieces, want both", wants)
+	}
+}
+
 func TestParseTableRefusesWhatContradictsItself(t *testing.T) {
 	for _, tt := range []struct{ name, table string }{
 		{"the holder of an earlier version", `host-1-0000`},
