@@ -154,7 +154,7 @@ func (a *assembly) service(ctx context.Context, name string, js jetstream.JetStr
 		return decoder.Run(ctx, js, c.Decoder.Workers, a.registry, log)
 	case "correlator":
 		o := correlator.Options{
-			Workers: c.Correlator.Workers, Partitions: c.Streams.Partitions,
+			Workers: c.Correlator.Workers,
 			Horizon: time.Duration(c.Correlator.Horizon), Coalesce: time.Duration(c.Correlator.Coalesce),
 			MaxEvents: c.Correlator.MaxEvents,
 			Ready: func(yes bool) {

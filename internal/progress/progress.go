@@ -1,5 +1,5 @@
 // Package progress keeps how far a stream has been dealt with, as a fact about
-// the stream: "everything up to this sequence is done". It only grows, so
+// the stream: "everything up to this sequence is done". It only grows, but for [Progress.Reset], so
 // anybody who knows it may write it, and it does not matter who is right about
 // a lease.
 //
@@ -75,6 +75,39 @@ func (p *Progress) load(ctx context.Context) error {
 	return nil
 }
 
+// Reset says that nothing is done, as when the stream has lost its end and goes
+// on with other messages in place of those that were.
+func (p *Progress) Reset(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if err := p.load(ctx); err != nil || p.known.Sequence == 0 {
+			return err
+		}
+		err := p.put(ctx, position{p.epoch, 0})
+		if !errors.Is(err, jetstream.ErrKeyExists) {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// put writes a position over the one that is known.
+func (p *Progress) put(ctx context.Context, next position) error {
+	data, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	revision, err := p.kv.Update(ctx, p.key, data, p.revision)
+	if err != nil {
+		return fmt.Errorf("write progress %s: %w", p.key, err)
+	}
+	p.known, p.revision = next, revision
+	return nil
+}
+
 // conflictPause gives a replica time to catch up with what refused us.
 const conflictPause = 10 * time.Millisecond
 
@@ -84,30 +117,28 @@ func (p *Progress) Raise(ctx context.Context, sequence uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.known.Sequence < sequence {
-		next := position{p.epoch, sequence}
-		data, err := json.Marshal(next)
-		if err != nil {
-			return err
-		}
-		revision, err := p.kv.Update(ctx, p.key, data, p.revision)
-		if err == nil {
-			p.known, p.revision = next, revision
-			return nil
-		}
+		err := p.put(ctx, position{p.epoch, sequence})
 		if !errors.Is(err, jetstream.ErrKeyExists) {
-			return fmt.Errorf("write progress %s: %w", p.key, err)
+			return err
 		}
 		// Another was here, or we have not looked yet.
 		if err := p.load(ctx); err != nil {
 			return err
 		}
 		if p.known.Sequence < sequence {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(conflictPause):
+			if err := pause(ctx); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(conflictPause):
+		return nil
+	}
 }

@@ -78,3 +78,23 @@ func TestProgressOfAnotherStreamDoesNotCount(t *testing.T) {
 		t.Errorf("after 3 it is %d, %v", got, err)
 	}
 }
+
+func TestProgressBeginsAnew(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	p := open(t, js, created)
+	for _, reach := range []uint64{100, 50} {
+		if err := p.Raise(t.Context(), reach); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Read(t.Context()); err != nil || got != reach {
+			t.Errorf("raised to %d it is %d, %v", reach, got, err)
+		}
+		if err := open(t, js, created).Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Read(t.Context()); err != nil || got != 0 {
+			t.Errorf("begun anew it is %d, %v", got, err)
+		}
+	}
+}

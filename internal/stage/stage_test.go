@@ -426,20 +426,30 @@ func TestAGateTellsWhatWasLost(t *testing.T) {
 	}
 }
 
+// A group is one, whatever the level and the name of its rule have become.
 func TestCompareAndSetRefusesTheSecond(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
 	m := stage.NewMetrics(prometheus.NewRegistry(), "correlator", streams.Alerts)
-	p := stage.Publication{Stream: streams.Alerts, Subject: streams.AlertsSubject("high", "r", "", "", "g"), Data: []byte("{}")}
-	first, err := stage.CompareAndSet(t.Context(), js, m, p, 0)
+	write := func(level, rule string, last uint64) (uint64, error) {
+		p := stage.Publication{Stream: streams.Alerts, Subject: streams.AlertsSubject(level, rule, "", "", "g"), Data: []byte("{}")}
+		return stage.CompareAndSet(t.Context(), js, m, p, streams.GroupAlerts("", "", "g"), last)
+	}
+	first, err := write("high", "r", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stage.CompareAndSet(t.Context(), js, m, p, 0); !errors.Is(err, stage.ErrConflict) {
-		t.Errorf("the second write with the same expectation returned %v, want ErrConflict", err)
+	for _, level := range []string{"high", "low"} {
+		if _, err := write(level, "r", 0); !errors.Is(err, stage.ErrConflict) {
+			t.Errorf("a second write with the same expectation at level %s returned %v, want ErrConflict", level, err)
+		}
 	}
-	if _, err := stage.CompareAndSet(t.Context(), js, m, p, first); err != nil {
+	second, err := write("low", "renamed", first)
+	if err != nil {
 		t.Errorf("a write that expects the first: %v", err)
+	}
+	if _, err := write("high", "r", second); err != nil {
+		t.Errorf("a write that expects the second: %v", err)
 	}
 }
 

@@ -32,12 +32,13 @@ func (s *Source) Publish(ctx context.Context, ps []Publication) error {
 // ErrConflict says that somebody else wrote the subject first.
 var ErrConflict = errors.New("the subject has been written by another")
 
-// CompareAndSet publishes p if the last message of its subject has the given
-// sequence, 0 for none. It returns the sequence of p, or ErrConflict.
-func CompareAndSet(ctx context.Context, js jetstream.JetStream, m *Metrics, p Publication, last uint64) (uint64, error) {
+// CompareAndSet publishes p if the last message whose subject passes the filter
+// has the given sequence, 0 for none. The subject of p passes it. It returns the
+// sequence of p, or ErrConflict.
+func CompareAndSet(ctx context.Context, js jetstream.JetStream, m *Metrics, p Publication, filter string, last uint64) (uint64, error) {
 	ack, err := js.PublishMsg(ctx, message(p),
 		jetstream.WithExpectStream(p.Stream),
-		jetstream.WithExpectLastSequencePerSubject(last))
+		jetstream.WithExpectLastSequenceForSubject(last, filter))
 	var api *jetstream.APIError
 	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
 		return 0, ErrConflict

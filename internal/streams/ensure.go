@@ -53,6 +53,10 @@ const (
 	// server never answers a reader that asks for less than its next message
 	// takes, with subject and headers.
 	PullBytes = MaxPayload + 1<<20
+	// MaxMatches bounds a message of MATCHES, and MatchPullBytes what a reader
+	// asks for at once: there is one a partition.
+	MaxMatches     = 1 << 20
+	MatchPullBytes = 2 * MaxMatches
 
 	// duplicates is how long a stream remembers message ids: 156 B of memory
 	// each. Repeats that come later are hidden by the fold of the correlator.
@@ -214,6 +218,13 @@ func incompatible(want, have jetstream.StreamConfig) string {
 		return fmt.Sprintf("it takes messages of %d bytes, not %d", have.MaxMsgSize, want.MaxMsgSize)
 	}
 	return ""
+}
+
+// PartitionsOf returns how many partitions a stream MATCHES was created with, 0
+// if it does not say.
+func PartitionsOf(matches jetstream.StreamConfig) int {
+	n, _ := strconv.Atoi(matches.Metadata[metaPartitions])
+	return n
 }
 
 // Reclaim gives up what an earlier run of this process held, so that it goes on

@@ -37,21 +37,43 @@ func DeadID(stage, stream string, sequence uint64, detail string) string {
 	return id
 }
 
-// GroupID names a group of a correlation: a hash of the correlation's id and
-// the values of its group-by fields.
-func GroupID(correlation string, group []string) string {
-	return hash(append([]string{correlation}, group...)...)
+// Group names a group of a correlation: a hash of the correlation's id and the
+// values of its group-by fields.
+type Group [16]byte
+
+// GroupOf returns the name of a group.
+func GroupOf(correlation string, values []string) Group {
+	return sum(append([]string{correlation}, values...)...)
+}
+
+// String returns the name as it stands in subjects: 32 hexadecimal digits.
+func (g Group) String() string { return hex.EncodeToString(g[:]) }
+
+// ParseGroup reads what String wrote.
+func ParseGroup(s string) (Group, bool) {
+	var g Group
+	if len(s) != hex.EncodedLen(len(g)) {
+		return g, false
+	}
+	_, err := hex.Decode(g[:], []byte(s))
+	return g, err == nil
 }
 
 // Partition says which partition a group belongs to.
-func Partition(group string, partitions int) int {
-	sum := sha256.Sum256([]byte(group))
+func Partition(g Group, partitions int) int {
+	sum := sha256.Sum256([]byte(g.String()))
 	return (int(sum[0])<<8 | int(sum[1])) % partitions
 }
 
-// hash is 128 bits of SHA-256 over the parts, each with its length in front so
-// that no two lists of parts run together, as 32 hexadecimal digits.
+// hash is sum as 32 hexadecimal digits.
 func hash(parts ...string) string {
+	s := sum(parts...)
+	return hex.EncodeToString(s[:])
+}
+
+// sum is 128 bits of SHA-256 over the parts, each with its length in front so
+// that no two lists of parts run together.
+func sum(parts ...string) [16]byte {
 	h := sha256.New()
 	var b []byte
 	for _, p := range parts {
@@ -60,5 +82,5 @@ func hash(parts ...string) string {
 		b = append(b, p...)
 		h.Write(b)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return [16]byte(h.Sum(nil)[:16])
 }

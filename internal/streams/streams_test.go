@@ -52,7 +52,7 @@ func TestIDsTellTheirPartsApart(t *testing.T) {
 	if streams.ObjectID("a", "b/c") == streams.ObjectID("a/b", "c") || streams.ObjectID("ab", "c") == streams.ObjectID("a", "bc") {
 		t.Error("two objects have one id")
 	}
-	if streams.GroupID("c", []string{"a", "b"}) == streams.GroupID("c", []string{"ab"}) {
+	if streams.GroupOf("c", []string{"a", "b"}) == streams.GroupOf("c", []string{"ab"}) {
 		t.Error("two groups have one id")
 	}
 }

@@ -44,6 +44,19 @@ func AlertsSubject(level, rule, account, region, group string) string {
 	return prefix + "alerts." + Token(level) + "." + Token(rule) + "." + Token(account) + "." + Token(region) + "." + Token(group)
 }
 
+// GroupAlerts is a filter: the subject of a group's alerts, whatever the level
+// and the name of its rule. Both may change, and the alerts are still those of
+// one group.
+func GroupAlerts(account, region, group string) string {
+	return prefix + "alerts.*.*." + Token(account) + "." + Token(region) + "." + Token(group)
+}
+
+// GroupOfAlert returns the GROUP of a subject of ALERTS, and false if there is
+// none: it is that of a detection, or of somebody else.
+func GroupOfAlert(subject string) (Group, bool) {
+	return ParseGroup(subject[strings.LastIndexByte(subject, '.')+1:])
+}
+
 // DeadSubject is where the dead letters of a stage go.
 func DeadSubject(stage string) string { return prefix + "dead." + Token(stage) }
 

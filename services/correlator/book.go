@@ -17,110 +17,67 @@ import (
 	"github.com/trailbell/trailbell/sigma/window"
 )
 
-// key is what a group is known by.
+// key is what the alerts of a group are known by.
 type key struct {
 	correlation *sigma.CompiledCorrelation
 	ledger      Ledger
 }
 
-func newKey(id string, c *sigma.CompiledCorrelation, values []string) key {
-	fields := make(map[string]string, len(values))
-	for i, f := range c.GroupBy() {
-		if i < len(values) {
-			fields[f] = values[i]
+func newKey(g *group) key {
+	fields := make(map[string]string, len(g.values))
+	for i, f := range g.correlation.GroupBy() {
+		if i < len(g.values) {
+			fields[f] = g.values[i]
 		}
 	}
-	return key{correlation: c, ledger: Ledger{Rule: ruleOf(c.Meta()), Token: id, Fields: fields}}
+	return key{correlation: g.correlation, ledger: Ledger{Rule: ruleOf(g.correlation.Meta()), Token: g.id.String(), Fields: fields}}
 }
 
-// book is what ALERTS holds of a group, as far as we know.
+// place is the account and the region that a group fixes, if it does.
+func (k key) place() (account, region string) {
+	a := alert.Alert{Kind: alert.KindCorrelation, Group: k.ledger.Fields}
+	return a.Place()
+}
+
+// subject is where the alerts of a group go.
+func (k key) subject() string {
+	account, region := k.place()
+	return streams.AlertsSubject(k.ledger.Rule.Level, label(k.correlation.Meta()), account, region, k.ledger.Token)
+}
+
+// filter is the subject of a group whatever the level and the name of its rule
+// are, and were.
+func (k key) filter() string {
+	account, region := k.place()
+	return streams.GroupAlerts(account, region, k.ledger.Token)
+}
+
+// shelf is where alerts stand: the stream ALERTS.
+type shelf interface {
+	// read passes on what was written for a group, in order, and returns the
+	// sequence of the last message there, 0 for none.
+	read(ctx context.Context, k key, each func(alert.Alert)) (last uint64, err error)
+	// write writes a revision for a group if last is the sequence of the last
+	// one there, 0 for none, and returns its sequence; else stage.ErrConflict.
+	write(ctx context.Context, k key, a *alert.Alert, last uint64) (uint64, error)
+}
+
+// book is what the shelf holds of a group, as far as we know.
 type book struct {
 	read   bool
 	alerts []alert.Alert // the latest revision of each
-	last   uint64        // sequence of the subject's last message; 0: none
+	last   uint64        // sequence of the last message; 0: none
 }
 
-// books writes the alerts of groups. Writing is compare-and-set on the group's
-// subject: of two owners one is refused, reads what the other wrote, and plans
-// again.
-type books struct {
-	js       jetstream.JetStream
-	alerts   jetstream.Stream
-	evidence *evidence
-	shell    *stage.Metrics
-	metrics  *metrics
-	log      *slog.Logger
-}
-
-// write makes the alerts of a group say what its window does. It returns how
-// many revisions it wrote.
-func (b *books) write(ctx context.Context, k key, have *book, w *window.Group, asOf alert.AsOf) (int, error) {
-	n := 0
-	for {
-		if !have.read {
-			if err := b.read(ctx, k, have); err != nil {
-				return n, err
-			}
+// ahead returns how far whoever wrote the alerts had read a log.
+func (h *book) ahead(epoch time.Time) uint64 {
+	newest := uint64(0)
+	for _, a := range h.alerts {
+		if a.AsOf.SameEpoch(alert.AsOf{Epoch: epoch}) {
+			newest = max(newest, a.AsOf.Sequence)
 		}
-		wrote, err := b.plan(ctx, k, have, w, asOf)
-		n += wrote
-		if !errors.Is(err, stage.ErrConflict) {
-			return n, err
-		}
-		b.metrics.conflicts.Inc()
-		*have = book{}
 	}
-}
-
-func (b *books) plan(ctx context.Context, k key, have *book, w *window.Group, asOf alert.AsOf) (int, error) {
-	n := 0
-	for _, r := range k.ledger.Plan(have.alerts, w, asOf, time.Now()) {
-		err := r.Fill(func(ref window.Ref) ([]byte, alert.Object, error) { return b.evidence.read(ctx, ref) })
-		if err != nil {
-			return n, err
-		}
-		p, err := publication(&r.Alert, subject(k, &r.Alert))
-		if err != nil {
-			return n, err
-		}
-		sequence, err := stage.CompareAndSet(ctx, b.js, b.shell, p, have.last)
-		if err != nil {
-			// Applied or not, what we know of the subject may be wrong now.
-			have.read = false
-			return n, err
-		}
-		have.last = sequence
-		have.put(r.Alert)
-		b.metrics.revisions.WithLabelValues(label(k.correlation.Meta())).Inc()
-		n++
-	}
-	return n, nil
-}
-
-// read gets the alerts of a group from the stream's leader: one request a
-// message, and one to see that there is none.
-func (b *books) read(ctx context.Context, k key, have *book) error {
-	*have = book{}
-	s := subject(k, &alert.Alert{Kind: alert.KindCorrelation, Rule: k.ledger.Rule, Group: k.ledger.Fields})
-	for next := uint64(1); ; {
-		m, err := b.alerts.GetMsg(ctx, next, jetstream.WithGetMsgSubject(s))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			have.read = true
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the alerts of a group back: %w", err)
-		}
-		// Anybody who may publish can put anything there, and one message must
-		// not silence all correlations.
-		if a, err := alert.Parse(m.Data); err == nil {
-			have.put(a)
-		} else {
-			b.log.Error("passed over a message that is no alert", "stream", streams.Alerts, "sequence", m.Sequence, "error", err)
-		}
-		have.last = m.Sequence
-		next = m.Sequence + 1
-	}
+	return newest
 }
 
 func (h *book) put(a alert.Alert) {
@@ -133,11 +90,120 @@ func (h *book) put(a alert.Alert) {
 	h.alerts = append(h.alerts, a)
 }
 
-// subject of a group. It never changes: account and region are those that the
-// group fixes, or none.
-func subject(k key, a *alert.Alert) string {
-	account, region := a.Place()
-	return streams.AlertsSubject(k.ledger.Rule.Level, label(k.correlation.Meta()), account, region, k.ledger.Token)
+// books writes the alerts of groups. Writing is compare-and-set on the group's
+// subject: of two owners one is refused, reads what the other wrote, and plans
+// again.
+type books struct {
+	shelf    shelf
+	evidence *evidence
+	metrics  *metrics
+}
+
+// position is how much of the log an owner knows.
+type position struct {
+	asOf   alert.AsOf // of the group's newest match
+	folded uint64     // all matches of its partition up to here
+}
+
+// behindError says that whoever wrote the alerts of a group had read more of the
+// log than we have.
+type behindError struct{ ahead uint64 }
+
+func (e *behindError) Error() string {
+	return fmt.Sprintf("another owner has read up to %d", e.ahead)
+}
+
+// write makes the alerts of a group say what its window does. It returns how
+// many revisions it wrote.
+func (b *books) write(ctx context.Context, k key, have *book, w *window.Group, at position) (int, error) {
+	n := 0
+	for {
+		if !have.read {
+			if err := b.read(ctx, k, have); err != nil {
+				return n, err
+			}
+		}
+		wrote, err := b.plan(ctx, k, have, w, at)
+		n += wrote
+		if !errors.Is(err, stage.ErrConflict) {
+			return n, err
+		}
+		b.metrics.conflicts.Inc()
+	}
+}
+
+func (b *books) plan(ctx context.Context, k key, have *book, w *window.Group, at position) (int, error) {
+	ahead := have.ahead(at.asOf.Epoch)
+	if ahead > at.folded {
+		return 0, &behindError{ahead}
+	}
+	// What is newer than the group's newest match, and not news to us, is of no
+	// weight for the group.
+	at.asOf.Sequence = max(at.asOf.Sequence, ahead)
+	n := 0
+	for _, r := range k.ledger.Plan(have.alerts, w, at.asOf, time.Now()) {
+		err := r.Fill(func(ref window.Ref) ([]byte, alert.Object, error) { return b.evidence.read(ctx, ref) })
+		if err != nil {
+			return n, err
+		}
+		sequence, err := b.shelf.write(ctx, k, &r.Alert, have.last)
+		if err != nil {
+			// Applied or not, what we know of the subject may be wrong now.
+			*have = book{}
+			return n, err
+		}
+		have.last = sequence
+		have.put(r.Alert)
+		b.metrics.revisions.WithLabelValues(label(k.correlation.Meta())).Inc()
+		n++
+	}
+	return n, nil
+}
+
+func (b *books) read(ctx context.Context, k key, have *book) error {
+	*have = book{}
+	last, err := b.shelf.read(ctx, k, have.put)
+	have.last, have.read = last, err == nil
+	return err
+}
+
+// stand is the shelf that is the stream ALERTS.
+type stand struct {
+	js     jetstream.JetStream
+	alerts jetstream.Stream
+	shell  *stage.Metrics
+	log    *slog.Logger
+}
+
+// read asks the stream's leader: one request a message, and one to see that
+// there is none.
+func (s *stand) read(ctx context.Context, k key, each func(alert.Alert)) (uint64, error) {
+	filter, last := k.filter(), uint64(0)
+	for {
+		m, err := s.alerts.GetMsg(ctx, last+1, jetstream.WithGetMsgSubject(filter))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return last, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read the alerts of a group back: %w", err)
+		}
+		last = m.Sequence
+		// Anybody who may publish can put anything there, and one message must
+		// not silence all correlations.
+		if a, err := alert.Parse(m.Data); err == nil {
+			each(a)
+		} else {
+			s.log.Error("passed over a message that is no alert", "stream", streams.Alerts, "sequence", m.Sequence, "error", err)
+		}
+	}
+}
+
+func (s *stand) write(ctx context.Context, k key, a *alert.Alert, last uint64) (uint64, error) {
+	p, err := publication(a, k.subject())
+	if err != nil {
+		return 0, err
+	}
+	return stage.CompareAndSet(ctx, s.js, s.shell, p, k.filter(), last)
 }
 
 // publication of a revision, with its CloudEvents attributes.

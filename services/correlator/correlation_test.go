@@ -416,6 +416,45 @@ correlation: {type: event_count, rules: [first], group-by: [user], timespan: 60s
 	}
 }
 
+// What ended an alert may be taken back as well: it is open again.
+func TestAnAlertWhoseEndWasTakenBackIsOpenAgain(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	rules := ruleSet(t, `
+title: Read
+name: read
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: Read}, condition: s}
+---
+title: First of a host
+name: first
+correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s, condition: {eq: 1}}
+---
+title: Two together
+name: two
+correlation: {type: event_count, rules: [first], group-by: [user], timespan: 60s, condition: {eq: 2}}
+`)
+	stop := run(t, s, rules, options(), "a")
+	for i, c := range []call{
+		{id: "a", second: 0, user: "alice", host: "x"}, {id: "b", second: 10, user: "alice", host: "y"},
+		{id: "c", second: 20, user: "alice", host: "z"}, // three are not two
+		{id: "d", second: 15, user: "bob", host: "z"},   // and then c is not the first of its host
+	} {
+		publishCalls(t, js, fmt.Sprint("object-", i), []call{c})
+		settle(t, js)
+		want := map[int]alert.State{1: alert.Open, 2: alert.Ended, 3: alert.Open}[i]
+		for _, a := range final(t, js) {
+			if a.State != want || fmt.Sprint(a.EventIDs) != "[a b]" {
+				t.Errorf("after %s: %s %s, want %s [a b]", c.id, a.State, a.EventIDs, want)
+			}
+		}
+	}
+	stop()
+	if n := len(final(t, js)); n != 1 {
+		t.Errorf("%d alerts, want one", n)
+	}
+}
+
 // A correlation over rules may become one over correlations, and the other way
 // round: what it said stays, and it begins anew.
 func TestACorrelationBecomesAChain(t *testing.T) {

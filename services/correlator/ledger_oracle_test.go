@@ -133,15 +133,15 @@ func drawLog(t *rapid.T, most int) []window.Event {
 	return events
 }
 
-// shelf stands for ALERTS on the subject of one group: it appends, if the
+// desk stands for ALERTS on the subject of one group: it appends, if the
 // writer knew the last one, and checks what every reader relies on.
-type shelf struct {
+type desk struct {
 	t         *rapid.T
 	revisions []alert.Alert
 }
 
 // latest returns the latest revision of each alert.
-func (s *shelf) latest() []alert.Alert {
+func (s *desk) latest() []alert.Alert {
 	byID := map[string]alert.Alert{}
 	for _, a := range s.revisions {
 		byID[a.ID] = a
@@ -154,8 +154,8 @@ func (s *shelf) latest() []alert.Alert {
 	return latest
 }
 
-// write appends a revision if version is still the length of the shelf.
-func (s *shelf) write(r Revision, version int) bool {
+// write appends a revision if version is still the length of the desk.
+func (s *desk) write(r Revision, version int) bool {
 	if version != len(s.revisions) {
 		return false
 	}
@@ -184,7 +184,7 @@ func (s *shelf) write(r Revision, version int) bool {
 }
 
 // living returns what the living alerts say, in order of time.
-func (s *shelf) living() []story {
+func (s *desk) living() []story {
 	var told []story
 	for _, a := range s.latest() {
 		if a.State.Living() {
@@ -203,7 +203,7 @@ type scribe struct {
 	group   *window.Group
 	read    int
 	pending []Revision
-	version int // of the shelf, when pending was planned
+	version int // of the desk, when pending was planned
 }
 
 func newScribe(log []window.Event, holds window.Condition) *scribe {
@@ -226,7 +226,7 @@ func (o *scribe) fold(n int) {
 	}
 }
 
-func (o *scribe) plan(s *shelf) {
+func (o *scribe) plan(s *desk) {
 	asOf := alert.AsOf{Epoch: ledgerEpoch, Sequence: o.group.Newest()}
 	o.pending = o.ledger.Plan(s.latest(), o.group, asOf, ledgerNow)
 	o.version = len(s.revisions)
@@ -234,7 +234,7 @@ func (o *scribe) plan(s *shelf) {
 
 // write writes up to n of what is pending, and gives it up if somebody else
 // wrote in between.
-func (o *scribe) write(s *shelf, n int) {
+func (o *scribe) write(s *desk, n int) {
 	for ; n > 0 && len(o.pending) > 0; n-- {
 		if !s.write(o.pending[0], o.version) {
 			o.pending = nil
@@ -245,7 +245,7 @@ func (o *scribe) write(s *shelf, n int) {
 }
 
 // finish folds everything and writes everything, against all others.
-func (o *scribe) finish(s *shelf) {
+func (o *scribe) finish(s *desk) {
 	o.fold(len(o.log))
 	o.plan(s)
 	o.write(s, len(o.pending))

@@ -13,7 +13,7 @@ import (
 )
 
 // settled checks what must be true once a scribe has had the last word.
-func settled(t *rapid.T, o *scribe, s *shelf) {
+func settled(t *rapid.T, o *scribe, s *desk) {
 	want := tell(span, o.holds, o.log)
 	slices.SortFunc(want, func(a, b story) int { return a.Last.Compare(b.Last) })
 	if diff := cmp.Diff(want, s.living(), cmpopts.EquateEmpty()); diff != "" {
@@ -48,7 +48,7 @@ func settled(t *rapid.T, o *scribe, s *shelf) {
 func TestLedgerConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := newScribe(drawLog(t, 30), drawAny(t))
-		s := &shelf{t: t}
+		s := &desk{t: t}
 		for range rapid.IntRange(0, 20).Draw(t, "steps") {
 			o.fold(rapid.IntRange(0, 6).Draw(t, "fold"))
 			if rapid.Bool().Draw(t, "plan") {
@@ -70,7 +70,7 @@ func TestLedgerWithTwoWriters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log, holds := drawLog(t, 30), drawGrowing(t)
 		scribes := []*scribe{newScribe(log, holds), newScribe(log, holds)}
-		s := &shelf{t: t}
+		s := &desk{t: t}
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
 			o := rapid.SampledFrom(scribes).Draw(t, "scribe")
 			switch rapid.SampledFrom([]string{"fold", "plan", "write", "restart"}).Draw(t, "step") {
@@ -100,7 +100,7 @@ func TestLedgerBehindIsQuiet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log, holds := drawLog(t, 30), drawAny(t)
 		ahead, behind := newScribe(log, holds), newScribe(log, holds)
-		s := &shelf{t: t}
+		s := &desk{t: t}
 		ahead.finish(s)
 		behind.fold(rapid.IntRange(0, len(log)).Draw(t, "prefix"))
 		behind.plan(s)
@@ -120,7 +120,7 @@ func TestForgettingRevisesNothing(t *testing.T) {
 		o := newScribe(drawLog(t, 30), drawAny(t))
 		o.ledger.MaxEventIDs = rapid.SampledFrom([]int{0, 3}).Draw(t, "max ids")
 		age(t, o)
-		s := &shelf{t: t}
+		s := &desk{t: t}
 		o.fold(len(o.log))
 		o.plan(s)
 		o.write(s, 100)
@@ -146,7 +146,7 @@ func TestAlertsOnlyGainFromForgetfulGroups(t *testing.T) {
 		o := newScribe(drawLog(t, 40), drawGrowing(t))
 		o.ledger.MaxEventIDs = rapid.SampledFrom([]int{0, 3}).Draw(t, "max ids")
 		age(t, o)
-		s := &shelf{t: t}
+		s := &desk{t: t}
 		for o.read < len(o.log) {
 			o.fold(rapid.IntRange(1, 5).Draw(t, "fold"))
 			o.plan(s)
@@ -187,7 +187,7 @@ func TestEvidenceDoesNotDependOnArrival(t *testing.T) {
 		holds := drawGrowing(t)
 		log := drawLog(t, 40)
 		name := func(o *scribe) (named [][]string) {
-			s := &shelf{t: t}
+			s := &desk{t: t}
 			o.fold(len(o.log))
 			o.plan(s)
 			ids := map[window.Ref]string{}

@@ -73,7 +73,7 @@ func (p *plan) exact(a alert.Alert, e window.Episode) Revision {
 	if e.Len() != a.Count || !slices.Equal(ids, a.EventIDs) {
 		r.Evidence = both(e.Len(), alert.MaxRecords, func(i int) window.Ref { return e.Event(i).Evidence })
 	}
-	r.State, r.SupersededBy = stateOf(a, e), ""
+	r.State, r.SupersededBy = p.stateOf(a, e), ""
 	r.Count, r.EventIDs = e.Len(), ids
 	r.FirstSeen, r.LastSeen = alert.Time(e.First().Time), alert.Time(e.Last().Time)
 	r.Held = runOf(e)
@@ -102,7 +102,7 @@ func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
 	if room := alert.MaxRecords - len(a.Records); room > 0 {
 		r.Evidence = both(len(added), room, func(i int) window.Ref { return added[i] })
 	}
-	r.State, r.SupersededBy, r.Partial = stateOf(a, e), "", true
+	r.State, r.SupersededBy, r.Partial = p.stateOf(a, e), "", true
 	r.Count += len(added)
 	r.EventIDs = alert.ClipEventIDs(ids, p.maxEventIDs())
 	if first := alert.Time(e.First().Time); first.Before(a.FirstSeen) {
@@ -122,12 +122,19 @@ func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
 }
 
 // stateOf returns whether an alert is open or ended. One that has ended opens
-// again only if its run went on: what ended it may have been forgotten.
-func stateOf(a alert.Alert, e window.Episode) alert.State {
-	if !e.Open || a.State == alert.Ended && markOf(e.Last()).Compare(a.Held.Last) <= 0 {
-		return alert.Ended
+// again only if its run went on, or if what ended it does not count any more,
+// and not if it may have been forgotten.
+func (p *plan) stateOf(a alert.Alert, e window.Episode) alert.State {
+	if e.Open && (a.State != alert.Ended || markOf(e.Last()).Compare(a.Held.Last) > 0 || !p.forgotEnd(a, e)) {
+		return alert.Open
 	}
-	return alert.Open
+	return alert.Ended
+}
+
+// forgotEnd reports whether what ended an alert may have been forgotten.
+func (p *plan) forgotEnd(a alert.Alert, e window.Episode) bool {
+	forgotten, any := p.group.Forgotten()
+	return any && forgotten >= e.Last().Time || p.forgot(a)
 }
 
 // both returns at(0), …, at(n-1) if that is at most limit, else the first and

@@ -117,9 +117,13 @@ func ruleOf(m *sigma.Meta) alert.Rule {
 	}
 }
 
-// maxMatches is about how many bytes of matches stand in one message. Group
-// values come out of records and may be as long as they are.
-const maxMatches = 1 << 20
+const (
+	// maxMatches is about how many bytes of matches stand in one message.
+	maxMatches = streams.MaxMatches / 4
+	// maxMatch bounds one match. Group values come out of records and may be as
+	// long as they are.
+	maxMatch = streams.MaxMatches / 2
+)
 
 // matches collects the matches of a batch by partition.
 type matches struct {
@@ -128,8 +132,16 @@ type matches struct {
 	sequence    uint64
 	partitions  int
 	byPartition map[int]*part
+	tooLarge    []tooLarge
 	fed         []*sigma.CompiledCorrelation
 	hits        []sigma.Hit
+}
+
+// tooLarge is a match that no message has room for.
+type tooLarge struct {
+	correlation string
+	record      uint32
+	size        int
 }
 
 // part is what goes to one partition: one message, or several if need be.
@@ -171,13 +183,17 @@ func matchOf(c *sigma.CompiledCorrelation, h sigma.Hit, b *trailbellv1.EventBatc
 }
 
 func (w *matches) put(m *trailbellv1.Match) {
-	n := streams.Partition(streams.GroupID(m.GetCorrelation(), m.GetGroup()), w.partitions)
+	size := proto.Size(m)
+	if size > maxMatch {
+		w.tooLarge = append(w.tooLarge, tooLarge{m.GetCorrelation(), m.GetRecord(), size})
+		return
+	}
+	n := streams.Partition(streams.GroupOf(m.GetCorrelation(), m.GetGroup()), w.partitions)
 	p := w.byPartition[n]
 	if p == nil {
 		p = &part{}
 		w.byPartition[n] = p
 	}
-	size := proto.Size(m)
 	if len(p.messages) == 0 || p.size+size > maxMatches {
 		p.messages = append(p.messages, &trailbellv1.MatchBatch{Object: w.batch.GetObject(), EventsSequence: w.sequence})
 		p.size = 0
@@ -188,6 +204,15 @@ func (w *matches) put(m *trailbellv1.Match) {
 }
 
 func (w *matches) emit(ctx context.Context, out *stage.Output) error {
+	for _, m := range w.tooLarge {
+		err := out.Dead(ctx, &trailbellv1.DeadLetter{
+			Reason: fmt.Sprintf("does not count for correlation %s: its group and values take %d bytes, and a match at most %d", m.correlation, m.size, maxMatch),
+			Object: w.batch.GetObject(), Offset: proto.Uint64(w.batch.GetOffset() + uint64(w.batch.GetStarts()[m.record])),
+		})
+		if err != nil {
+			return err
+		}
+	}
 	for _, n := range slices.Sorted(maps.Keys(w.byPartition)) {
 		for _, b := range w.byPartition[n].messages {
 			data, err := proto.MarshalOptions{Deterministic: true}.Marshal(b)

@@ -60,3 +60,24 @@ func TestMatchesAreCutIntoMessages(t *testing.T) {
 		}
 	}
 }
+
+// A record may group by something as long as itself. It does not take those
+// beside it along.
+func TestAMatchThatIsTooLargeIsLeftOut(t *testing.T) {
+	w := &matches{batch: &trailbellv1.EventBatch{}, partitions: 1, byPartition: map[int]*part{}}
+	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{"a"}, Record: 1})
+	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{strings.Repeat("x", maxMatch)}, Record: 2})
+	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{"a"}, Record: 3})
+	if len(w.tooLarge) != 1 || w.tooLarge[0].record != 2 || w.tooLarge[0].size <= maxMatch {
+		t.Errorf("too large: %+v, want record 2", w.tooLarge)
+	}
+	var records []uint32
+	for _, b := range w.byPartition[0].messages {
+		for _, m := range b.GetMatches() {
+			records = append(records, m.GetRecord())
+		}
+	}
+	if !slices.Equal(records, []uint32{1, 3}) {
+		t.Errorf("records %v have matches, want 1 and 3", records)
+	}
+}

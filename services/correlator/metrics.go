@@ -10,16 +10,17 @@ type metrics struct {
 	records prometheus.Counter
 	matches *prometheus.CounterVec // by rule
 
-	groups    prometheus.Gauge
-	events    prometheus.Gauge
-	folded    prometheus.Counter
-	repeats   prometheus.Counter
-	outdated  prometheus.Counter
-	evicted   prometheus.Counter
-	revisions *prometheus.CounterVec // by correlation
-	conflicts prometheus.Counter
-	owner     prometheus.Gauge
-	ready     prometheus.Gauge
+	groups     prometheus.Gauge
+	events     prometheus.Gauge
+	folded     prometheus.Counter
+	repeats    prometheus.Counter
+	outdated   prometheus.Counter
+	evicted    prometheus.Counter
+	revisions  *prometheus.CounterVec // by correlation
+	conflicts  prometheus.Counter
+	late       prometheus.Counter
+	owned      prometheus.Gauge
+	rebuilding prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer, rules *sigma.Set) *metrics {
@@ -40,18 +41,19 @@ func newMetrics(r prometheus.Registerer, rules *sigma.Set) *metrics {
 		return v
 	}
 	m := &metrics{
-		records:   counter("records_total", "Records that the rules have seen."),
-		matches:   vec("matches_total", "Records that a rule matched, by rule.", "rule"),
-		groups:    gauge("groups", "Groups of correlations that are remembered."),
-		events:    gauge("events", "Events of correlations that are remembered, and their values and places in chains."),
-		folded:    counter("folded_total", "Matches folded into groups."),
-		repeats:   counter("repeats_total", "Matches that a group knew already."),
-		outdated:  counter("outdated_total", "Matches passed over because their correlation is not there any more or defined in another way."),
-		evicted:   counter("evicted_total", "Events forgotten early because there were too many."),
-		revisions: vec("revisions_total", "Revisions of alerts written, by correlation.", "correlation"),
-		conflicts: counter("conflicts_total", "Revisions refused because another owner wrote first."),
-		owner:     gauge("window_owner", "1 while this process owns the windows."),
-		ready:     gauge("window_ready", "1 when the windows have caught up with the log."),
+		records:    counter("records_total", "Records that the rules have seen."),
+		matches:    vec("matches_total", "Records that a rule matched, by rule.", "rule"),
+		groups:     gauge("groups", "Groups of correlations that are remembered."),
+		events:     gauge("events", "Events of correlations that are remembered, and their values and places in chains."),
+		folded:     counter("folded_total", "Matches folded into groups."),
+		repeats:    counter("repeats_total", "Matches that a group knew already."),
+		outdated:   counter("outdated_total", "Matches passed over because their correlation is not there any more or defined in another way."),
+		evicted:    counter("evicted_total", "Events forgotten early because there were too many."),
+		revisions:  vec("revisions_total", "Revisions of alerts written, by correlation.", "correlation"),
+		conflicts:  counter("conflicts_total", "Revisions refused because another owner wrote first."),
+		late:       counter("late_total", "Matches that arrived later than the horizon after they happened, and count with what arrived within the horizon of them only."),
+		owned:      gauge("partitions", "Partitions of the windows that this process owns."),
+		rebuilding: gauge("partitions_rebuilding", "Partitions of these that are being rebuilt from the log."),
 	}
 	for _, rule := range rules.Rules() {
 		m.matches.WithLabelValues(label(rule.Meta()))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,8 +22,6 @@ import (
 type Options struct {
 	// Workers is how many batches are matched at once.
 	Workers int
-	// Partitions of MATCHES.
-	Partitions int
 	// Horizon is how far apart two events may be stored and still count
 	// together.
 	Horizon time.Duration
@@ -32,13 +31,13 @@ type Options struct {
 	// what they hold: each value of an event, and each group of a chain in which
 	// one may count, is as much as an event.
 	MaxEvents int
-	// Ready is told whether this process can do its part: as the owner of the
-	// windows it cannot until they have been rebuilt. It may be nil.
+	// Ready is told whether this process can do its part: as the owner of
+	// partitions it cannot until their windows have been rebuilt. It may be nil.
 	Ready func(bool)
 }
 
-// Run matches and correlates until ctx ends. Any number of processes may match;
-// one of them owns the windows and the others stand by. Holder names this one.
+// Run matches and correlates until ctx ends. Any number of processes may match,
+// and they share the partitions of the windows among them. Holder names this one.
 func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Options, holder string, timing lease.Timing, r prometheus.Registerer, log *slog.Logger) error {
 	leases, err := lease.Open(ctx, js, streams.LeaseBucket)
 	if err != nil {
@@ -48,72 +47,89 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 	if err != nil {
 		return err
 	}
-	if o.Ready == nil {
-		o.Ready = func(bool) {}
-	}
 	m := newMetrics(r, rules)
 	shell := stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts)
-	matcher := &matcher{rules: rules, partitions: o.Partitions, metrics: m}
+	matcher := &matcher{rules: rules, partitions: len(s.written), metrics: m}
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return stage.Run(ctx, js, stage.Config{
 			Name: "correlator", Stream: streams.Events, Durable: streams.MatcherDurable,
 			Workers: o.Workers, PullBytes: streams.PullBytes,
-			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, s.progress.Read, shell.Lost(log, streams.Matches))},
+			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, newSlowest(s.written).read, shell.Lost(log, streams.Matches))},
 			Metrics: shell, Log: log,
 		}, matcher.match)
 	})
 	if len(rules.Correlations()) == 0 {
 		return g.Wait()
 	}
-	held := func(yes bool) {
-		o.Ready(!yes) // until the windows have been rebuilt
-		m.owner.Set(0)
-		if yes {
-			m.owner.Set(1)
-		}
-	}
-	l := lease.New(leases, "windows", holder, timing, log, held)
+	own := newOwners(js, rules, o, s, m, shell, log)
+	g.Go(func() error { return own.visitors.run(ctx) })
 	g.Go(func() error {
-		l.Run(ctx, func(ctx context.Context) error {
-			b := &books{js: js, alerts: s.alerts, evidence: newEvidence(s.events), shell: shell, metrics: m, log: log}
-			return newOwner(o, rules, s, b, m, log).run(ctx)
-		})
+		held := func(n int) { m.owned.Set(float64(n)) }
+		lease.Spread(leases, "windows", holder, len(s.written), timing, log, held).Run(ctx, own.run)
 		return nil
 	})
 	return g.Wait()
 }
 
-// stores is where the correlator's state is.
-type stores struct {
-	events, matches, alerts jetstream.Stream
-	progress                *progress.Progress
-	epoch                   time.Time
+// owners owns the partitions that are this process's part.
+type owners struct {
+	Options
+	js       jetstream.JetStream
+	rules    *sigma.Set
+	stores   *stores
+	books    *books
+	budget   *budget
+	visitors *visitors
+	metrics  *metrics
+	log      *slog.Logger
+
+	mu         sync.Mutex
+	rebuilding int
 }
 
-func open(ctx context.Context, js jetstream.JetStream) (stores, error) {
-	var (
-		s   stores
-		err error
-	)
-	for name, to := range map[string]*jetstream.Stream{streams.Events: &s.events, streams.Matches: &s.matches, streams.Alerts: &s.alerts} {
-		if *to, err = js.Stream(ctx, name); err != nil {
-			return s, fmt.Errorf("stream %s: %w", name, err)
-		}
+func newOwners(js jetstream.JetStream, rules *sigma.Set, o Options, s *stores, m *metrics, shell *stage.Metrics, log *slog.Logger) *owners {
+	if o.Ready == nil {
+		o.Ready = func(bool) {}
 	}
-	s.epoch = s.matches.CachedInfo().Created.UTC()
-	s.progress, err = progress.Open(ctx, js, "windows", s.epoch)
-	return s, err
+	return &owners{
+		Options: o, js: js, rules: rules, stores: s,
+		books: &books{
+			shelf:    &stand{js: js, alerts: s.alerts, shell: shell, log: log},
+			evidence: newEvidence(s.events), metrics: m,
+		},
+		budget: newBudget(o.MaxEvents, m, log), visitors: newVisitors(s.alerts), metrics: m, log: log,
+	}
 }
 
-// Written reports up to which sequence of MATCHES all alerts have been written,
-// and the last sequence there is.
-func Written(ctx context.Context, js jetstream.JetStream) (written, last uint64, err error) {
-	s, err := open(ctx, js)
+// run owns one partition until ctx ends.
+func (o *owners) run(ctx context.Context, number int) error {
+	o.rebuild(1)
+	rebuilt := sync.OnceFunc(func() { o.rebuild(-1) })
+	defer rebuilt()
+
+	heard, err := progress.Open(ctx, o.js, fmt.Sprintf("windows-%d-heard", number), o.stores.alerts.CachedInfo().Created)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	written, err = s.progress.Read(ctx)
-	return written, s.matches.CachedInfo().State.LastSeq, err
+	log := o.log.With("partition", number)
+	wake, ring := newWake()
+	share := o.budget.share(ring)
+	owner := newOwner(o.Options, o.rules, o.stores.epoch, share, o.books, o.metrics, log)
+	defer owner.windows.close()
+	p := &partition{
+		number: number, owner: owner, stores: o.stores, progress: o.stores.written[number], heard: heard,
+		visitors: o.visitors, ready: rebuilt, log: log, wake: wake,
+	}
+	return p.run(ctx, ring)
+}
+
+// rebuild counts the partitions that are being rebuilt.
+func (o *owners) rebuild(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.rebuilding += n
+	o.metrics.rebuilding.Set(float64(o.rebuilding))
+	o.Ready(o.rebuilding == 0)
 }

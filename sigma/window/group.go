@@ -49,6 +49,10 @@ func (g *Group) Newest() uint64 { return g.newest }
 // that is gone: a call of Forget with at most this time does nothing.
 func (g *Group) Oldest() int64 { return g.oldest }
 
+// Forgotten returns the latest time of an event that was forgotten, and whether
+// there is one.
+func (g *Group) Forgotten() (time int64, ok bool) { return g.forgotten, g.forgotten != none }
+
 // Dirty reports whether an insertion since the last call of Settle may have
 // changed an episode. An insertion that leaves all episodes as they were and
 // merely adds an event at another time than theirs does not make a group dirty.

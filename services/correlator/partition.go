@@ -1,0 +1,265 @@
+package correlator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/trailbell/trailbell/internal/progress"
+	"github.com/trailbell/trailbell/internal/streams"
+	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+)
+
+// partition connects an owner with the streams.
+type partition struct {
+	number   int
+	owner    *owner
+	stores   *stores
+	progress *progress.Progress // of MATCHES
+	heard    *progress.Progress // of ALERTS: up to where we know who wrote
+	visitors *visitors
+	ready    func()
+	log      *slog.Logger
+
+	delivered uint64 // sequence of the last message that was folded
+	saved     uint64 // progress as it was written last
+	savedAt   time.Time
+	// noted is up to where in ALERTS others' writes have been looked at,
+	// savedHeard up to where that has been noted for the next owner.
+	noted, savedHeard uint64
+	heardAt           time.Time
+	// wake has the loop look at what has changed beside the log.
+	wake chan struct{}
+}
+
+const (
+	// saveEvery bounds how often the progress is written while there is work,
+	// and how long a partition without any takes to notice that.
+	saveEvery = 500 * time.Millisecond
+	// heardEvery is how often it is noted up to where the writers of ALERTS are
+	// known. What lies behind is looked at again by the next owner.
+	heardEvery = 5 * time.Second
+	// atOnce is how many messages are folded before alerts are looked at.
+	atOnce = 512
+)
+
+func newWake() (wake chan struct{}, ring func()) {
+	wake = make(chan struct{}, 1)
+	return wake, func() {
+		select {
+		case wake <- struct{}{}:
+		default: // it will be looked at anyway
+		}
+	}
+}
+
+// run works until ctx ends.
+func (p *partition) run(ctx context.Context, ring func()) error {
+	heard, err := p.heard.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.visitors.join(ctx, p.number, heard, ring); err != nil {
+		return err
+	}
+	defer p.visitors.leave(p.number)
+	quiet, err := p.progress.Read(ctx)
+	if err != nil {
+		return err
+	}
+	// Looked at later, so that it cannot be less but for what was lost.
+	end, err := p.stores.endNow(ctx)
+	if err != nil {
+		return err
+	}
+	if quiet > end {
+		// Since when is not known, so everything is looked at again.
+		p.log.Error("alerts had been written up to behind the end of the log", "stream", streams.Matches, "last", end, "written", quiet)
+		if err := p.progress.Reset(ctx); err != nil {
+			return err
+		}
+		quiet = 0
+	}
+	last, err := p.stores.lastMatch(ctx, p.number)
+	if err != nil {
+		return err
+	}
+	p.owner.quiet, p.saved = quiet, quiet
+	start := time.Now()
+
+	in := make(chan jetstream.Msg, atOnce)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return read(ctx, p.stores.matches, streams.MatchesSubject(p.number), in) })
+	g.Go(func() error {
+		timer := time.NewTimer(0)
+		defer timer.Stop()
+		for ready := false; ; {
+			if !ready && p.delivered >= last {
+				ready = true
+				p.ready()
+				p.log.Debug("windows ready", "groups", len(p.owner.windows.groups), "took", time.Since(start).Round(time.Millisecond))
+			}
+			idle := false
+			select {
+			case <-ctx.Done():
+				return nil
+			case m := <-in:
+				if err := p.fold(ctx, m, in); err != nil {
+					return err
+				}
+			case <-p.wake:
+			case <-timer.C:
+				idle = true
+			}
+			if ready {
+				p.correct()
+			}
+			if err := p.owner.economize(ctx); err != nil {
+				return err
+			}
+			if err := p.owner.writeDue(ctx, time.Now()); err != nil {
+				return err
+			}
+			if err := p.save(ctx, idle, len(in) == 0); err != nil {
+				return err
+			}
+			timer.Reset(p.owner.untilDue(time.Now(), saveEvery))
+		}
+	})
+	return g.Wait()
+}
+
+// fold folds m and what has arrived behind it.
+func (p *partition) fold(ctx context.Context, m jetstream.Msg, in <-chan jetstream.Msg) error {
+	var batch []message
+	for {
+		is, err := p.decode(m)
+		if err != nil {
+			// Nobody else writes here, and nothing can be done about one message.
+			p.log.Error("passed over a message", "stream", streams.Matches, "sequence", is.sequence, "error", err)
+		}
+		batch = append(batch, is)
+		if len(batch) == atOnce {
+			break
+		}
+		select {
+		case m = <-in:
+			continue
+		default:
+		}
+		break
+	}
+	p.delivered = batch[len(batch)-1].sequence
+	return p.owner.fold(ctx, batch...)
+}
+
+func (p *partition) decode(m jetstream.Msg) (message, error) {
+	is := message{batch: &trailbellv1.MatchBatch{}}
+	meta, err := m.Metadata()
+	if err != nil {
+		return is, fmt.Errorf("without metadata: %w", err)
+	}
+	is.sequence, is.stored = meta.Sequence.Stream, meta.Timestamp.UnixMilli()
+	is.anew = meta.Timestamp.Before(p.stores.events.CachedInfo().Created)
+	if err := proto.Unmarshal(m.Data(), is.batch); err != nil {
+		is.batch = &trailbellv1.MatchBatch{}
+		return is, fmt.Errorf("not a batch of matches: %w", err)
+	}
+	return is, nil
+}
+
+// correct has written again what others have written.
+func (p *partition) correct() {
+	visits, up := p.visitors.take(p.number)
+	for _, v := range visits {
+		p.owner.correct(v)
+	}
+	p.noted = max(p.noted, up)
+}
+
+// save writes the progress.
+func (p *partition) save(ctx context.Context, idle, empty bool) error {
+	if !empty && time.Since(p.savedAt) < saveEvery {
+		return nil
+	}
+	if idle {
+		if err := p.pass(ctx); err != nil {
+			return err
+		}
+	}
+	if reached := p.owner.written(); reached > p.saved {
+		if err := p.progress.Raise(ctx, reached); err != nil {
+			return err
+		}
+		p.saved, p.savedAt = reached, time.Now()
+	}
+	if p.noted > p.savedHeard && time.Since(p.heardAt) >= heardEvery && !p.owner.correcting() {
+		if err := p.heard.Raise(ctx, p.noted); err != nil {
+			return err
+		}
+		p.savedHeard, p.heardAt = p.noted, time.Now()
+	}
+	return nil
+}
+
+// pass notes that the log has gone on without anything for this partition, so
+// that nobody waits for it to come so far.
+func (p *partition) pass(ctx context.Context) error {
+	end, err := p.stores.end(ctx)
+	if err != nil {
+		return err
+	}
+	p.owner.ends(end, time.Now())
+	if end <= p.owner.folded {
+		return nil
+	}
+	last, err := p.stores.lastMatch(ctx, p.number)
+	if err == nil && last <= p.delivered {
+		p.owner.folded = end
+	}
+	return err
+}
+
+// read delivers a subject of a stream from the start, in order and without gaps,
+// across reconnections.
+func read(ctx context.Context, stream jetstream.Stream, subject string, in chan<- jetstream.Msg) error {
+	fail := func(err error) error {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("read %s: %w", subject, err)
+	}
+	c, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverAllPolicy,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	it, err := c.Messages(jetstream.PullMaxBytes(streams.MatchPullBytes))
+	if err != nil {
+		return fail(err)
+	}
+	defer it.Stop()
+	stop := context.AfterFunc(ctx, it.Stop)
+	defer stop()
+	for {
+		m, err := it.Next()
+		if errors.Is(err, jetstream.ErrNoHeartbeat) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return fail(err)
+		}
+		select {
+		case in <- m:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

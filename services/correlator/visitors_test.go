@@ -1,0 +1,119 @@
+package correlator
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/trailbell/trailbell/internal/alert"
+	"github.com/trailbell/trailbell/internal/natsserver/natstest"
+	"github.com/trailbell/trailbell/internal/stage"
+	"github.com/trailbell/trailbell/internal/streams"
+)
+
+// exactlyTwo is a correlation that a further event can break.
+var exactlyTwo = strings.Replace(bell, "{gt: 4}", "{eq: 2}", 1)
+
+// An owner that lost its partition while it was paused may write what it knew
+// then. Nothing refuses that if the owner after it had nothing to write, and the
+// one that is late may be gone before it could know better.
+func TestTheLastWordOfAnOwnerThatIsBehindIsCorrected(t *testing.T) {
+	for _, when := range []string{"beside the owner", "between two owners"} {
+		t.Run(when, func(t *testing.T) {
+			s := natstest.Start(t, natstest.Limits())
+			_, js := natstest.Connect(t, s)
+			rules := ruleSet(t, exactlyTwo)
+			stop := run(t, s, rules, options(), "a")
+			// Two of them, before the first was there, were exactly two.
+			publish(t, js, "object", login{"id-0", 7, 0}, login{"id-1", 7, 60}, login{"id-2", 7, 120})
+			settle(t, js)
+			if when == "between two owners" {
+				stop()
+			}
+
+			st, err := open(t.Context(), js)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := prometheus.NewRegistry()
+			late := newOwners(js, rules, options(), st, newMetrics(r, rules), stage.NewMetrics(r, "correlator", streams.Alerts), natstest.Quiet)
+			c := rules.Correlations()[0]
+			values := []string{"111122223333", "192.0.2.7"}
+			g := &group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}
+			k := newKey(g)
+			held := alert.Mark{Time: start.Add(2 * time.Minute), EventID: "id-2"}
+			a := alert.Alert{
+				ID: alert.CorrelationID(k.ledger.Token, "id-2"), Kind: alert.KindCorrelation, State: alert.Open, Revision: 1,
+				Rule: k.ledger.Rule, Group: k.ledger.Fields, Anchor: "id-2", Count: 2, EventIDs: []string{"id-1", "id-2"},
+				AsOf: alert.AsOf{Epoch: st.epoch, Sequence: 1}, Opened: alert.AsOf{Epoch: st.epoch, Sequence: 1},
+				FirstSeen: start.Add(time.Minute), LastSeen: held.Time, Held: alert.Run{First: held, Last: held},
+			}
+			last, err := late.books.shelf.read(t.Context(), k, func(alert.Alert) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := late.books.shelf.write(t.Context(), k, &a, last); err != nil {
+				t.Fatal(err)
+			}
+
+			if when == "between two owners" {
+				stop = run(t, s, rules, options(), "b")
+			}
+			deadline := time.Now().Add(patience)
+			for final(t, js)[a.ID].State.Living() {
+				if time.Now().After(deadline) {
+					t.Fatal("the alert lives")
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			stop()
+			want := []string{"7 [id-0 id-1]"}
+			if got := living(final(t, js)); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("living alerts %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// A group's alerts go on when the level and the name of the rule change, on
+// another subject.
+func TestAlertsGoOnUnderAnotherLevelAndName(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	stop := run(t, s, ruleSet(t, bell), options(), "a")
+	var logins []login
+	for i := range 5 {
+		logins = append(logins, login{fmt.Sprint("id-", i), 7, i})
+	}
+	publish(t, js, "first", logins...)
+	settle(t, js)
+	stop()
+	changed := strings.Replace(strings.Replace(bell, "level: high", "level: low", 1), "name: brute_force", "id: "+ruleSet(t, bell).Correlations()[0].Meta().ID+"\nname: slow_force", 1)
+	stop = run(t, s, ruleSet(t, changed), options(), "b")
+	publish(t, js, "second", login{"id-5", 7, 5})
+	settle(t, js)
+	stop()
+	last := final(t, js)
+	if len(last) != 1 {
+		t.Errorf("%d alerts, want one", len(last))
+	}
+	for _, a := range last {
+		if a.Revision < 2 || a.Count != 6 || a.Rule.Level != "low" || a.Rule.Name != "slow_force" {
+			t.Errorf("revision %d of %d events, level %s, by %s", a.Revision, a.Count, a.Rule.Level, a.Rule.Name)
+		}
+	}
+	alerts, err := js.Stream(t.Context(), streams.Alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := alerts.GetMsg(t.Context(), alerts.CachedInfo().State.LastSeq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(m.Subject, "trailbell.alerts.low.slow_force.") {
+		t.Errorf("the last revision is on %s", m.Subject)
+	}
+}
