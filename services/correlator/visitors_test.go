@@ -113,7 +113,8 @@ func TestAlertsGoOnUnderAnotherLevelAndName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(m.Subject, "trailbell.alerts.low.slow_force.") {
-		t.Errorf("the last revision is on %s", m.Subject)
+	group, _ := streams.GroupOfAlert(m.Subject)
+	if want := streams.AlertsSubject("low", "slow_force", "111122223333", "", group.String()); m.Subject != want {
+		t.Errorf("the last revision is on %s, want %s", m.Subject, want)
 	}
 }
