@@ -26,6 +26,7 @@ type windows struct {
 	metrics *metrics
 
 	definitions map[*sigma.CompiledCorrelation]*window.Definition
+	chained     map[*sigma.CompiledCorrelation]*window.ChainDefinition
 
 	groups map[streams.Group]*group
 	chains map[streams.Group]*window.Chain // their roots are among the groups
@@ -66,8 +67,8 @@ const (
 func newWindows(rules *sigma.Set, horizon time.Duration, s *share, m *metrics) *windows {
 	return &windows{
 		rules: rules, horizon: horizon.Milliseconds(), share: s, metrics: m,
-		definitions: map[*sigma.CompiledCorrelation]*window.Definition{},
-		groups:      map[streams.Group]*group{}, chains: map[streams.Group]*window.Chain{}, touched: map[*group]struct{}{},
+		definitions: map[*sigma.CompiledCorrelation]*window.Definition{}, chained: map[*sigma.CompiledCorrelation]*window.ChainDefinition{},
+		groups: map[streams.Group]*group{}, chains: map[streams.Group]*window.Chain{}, touched: map[*group]struct{}{},
 	}
 }
 
@@ -86,6 +87,7 @@ func (w *windows) fold(m message) {
 		evidence = gone
 	}
 	before := w.size
+	chains := map[*window.Chain]*sigma.CompiledCorrelation{} // that got a match
 	for i, match := range m.batch.GetMatches() {
 		c := w.rules.Correlation(match.GetCorrelation())
 		if c == nil || c.Fingerprint() != match.GetDefinition() {
@@ -103,12 +105,21 @@ func (w *windows) fold(m message) {
 		}
 		known := false
 		if c.Chained() {
-			known = w.insertChain(c, match, e)
+			chain := w.chain(c, match.GetGroup())
+			chains[chain] = c
+			known = w.insertChain(chain, match, e)
 		} else {
 			known = w.insert(c, match, e)
 		}
 		if known {
 			w.metrics.repeats.Inc()
+		}
+	}
+	for chain, c := range chains {
+		for _, root := range chain.Touched() {
+			g := w.group(c, root.Values)
+			g.window = root.Group
+			w.touched[g] = struct{}{}
 		}
 	}
 	w.share.add(m.stored/second, w.size-before)
@@ -141,21 +152,28 @@ func (w *windows) define(c *sigma.CompiledCorrelation) *window.Definition {
 	return d
 }
 
-// insertChain adds a match to the chain of its key, which has all that can ever
-// count together, and so is in one partition.
-func (w *windows) insertChain(c *sigma.CompiledCorrelation, match *trailbellv1.Match, e window.Event) bool {
-	id := streams.GroupOf(c.Meta().ID, match.GetGroup())
+// chain returns the chain of a key, which has all that can ever count together,
+// and so is in one partition.
+func (w *windows) chain(c *sigma.CompiledCorrelation, key []string) *window.Chain {
+	id := streams.GroupOf(c.Meta().ID, key)
 	chain := w.chains[id]
 	if chain == nil {
-		chain = window.NewChain(c.Levels())
+		d := w.chained[c]
+		if d == nil {
+			d = window.DefineChain(c.Levels())
+			w.chained[c] = d
+		}
+		chain = d.NewChain()
 		w.chains[id] = chain
 	}
+	return chain
+}
+
+// insertChain adds a match to a chain. It reports whether it was there already.
+// Which groups that touches is asked once for all matches of a message.
+func (w *windows) insertChain(chain *window.Chain, match *trailbellv1.Match, e window.Event) bool {
 	known, before := chain.Len(), chain.Size()
-	for _, root := range chain.Insert(e, countsOf(match)) {
-		g := w.group(c, root.Values)
-		g.window = root.Group
-		w.touched[g] = struct{}{}
-	}
+	chain.Insert(e, countsOf(match))
 	w.size += chain.Size() - before
 	return chain.Len() == known
 }

@@ -144,22 +144,40 @@ func BenchmarkEpisodes(b *testing.B) {
 }
 
 // BenchmarkChain adds a failure that is one of many, by one of a thousand
-// users, to "many failures, then a success".
+// users, to "many failures, then a success", in messages of so many.
 func BenchmarkChain(b *testing.B) {
-	c := window.NewChain(brute)
-	users := make([][]window.Count, 1000)
-	for i := range users {
-		user := []string{fmt.Sprint("user ", i)}
-		users[i] = []window.Count{{Level: 1, Group: user}, {Level: 0, Group: user, Inputs: 1}}
+	for _, message := range []int{1, 500} {
+		b.Run(fmt.Sprint(message), func(b *testing.B) {
+			d := window.DefineChain(brute)
+			users := make([][]window.Count, 1000)
+			for i := range users {
+				users[i] = bruteBy(i)
+			}
+			c, n := d.NewChain(), 0
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Insert(window.Event{Time: int64(n), ID: eventID(n), Seq: uint64(n / message)}, users[n%len(users)])
+				if n++; n%message == 0 {
+					c.Touched()
+				}
+				if n%100_000 == 0 {
+					c = d.NewChain()
+				}
+			}
+		})
 	}
-	n := 0
-	b.ReportAllocs()
+}
+
+// BenchmarkChainBurst is 20,000 failures of one user and one second, in messages
+// of 500.
+func BenchmarkChainBurst(b *testing.B) {
+	const n = 20_000
 	for b.Loop() {
-		c.Insert(window.Event{Time: int64(n), ID: fmt.Sprintf("7f3a1c2e-0000-4000-8000-%012d", n), Seq: uint64(n)}, users[n%len(users)])
-		if n++; n%100_000 == 0 {
-			b.StopTimer()
-			c = window.NewChain(brute)
-			b.StartTimer()
+		c := window.NewChain(brute)
+		for i := range n {
+			c.Insert(window.Event{ID: eventID(i), Seq: uint64(i / 500)}, bruteBy(0))
 		}
+		c.Touched()
 	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/event")
 }

@@ -3,26 +3,44 @@ package window
 import (
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Chain is a correlation over correlations: groups at every level, and what
 // holds at one level counting at another. It has all groups that can ever count
-// together. It is not safe for concurrent use; use [NewChain].
+// together. It is not safe for concurrent use; use [NewChain] or
+// [ChainDefinition.NewChain].
 type Chain struct {
-	levels []chainLevel
-	order  []int // every level before those that it feeds
-	facts  map[string]*fact
+	*ChainDefinition
+	facts  table[*fact]
+	groups table[*node]
+	nodes  slots[*node] // the groups, by slot
+	aside  *aside       // nil while nothing needs it
 	size   int
 	newest uint64
-	// oldest is a lower bound of the facts' Stored, so that a call of Forget
-	// that has nothing to do costs nothing.
+	// queue are the places, by level, whose inputs are to be looked at again:
+	// what is not carried outwards yet. All of it came with the same Seq.
+	queue [][]queued
+	index uint32 // of the last event that came
+	// touched are the roots that Touched has not returned.
+	touched []*node
+	// forgotten is the latest time of an event that was forgotten, or none.
+	forgotten int64
+	// oldest is a lower bound of when facts were stored, so that a call of
+	// Forget that has nothing to do costs nothing.
 	oldest int64
+}
 
-	key []byte // of a group; there to be used again
+// ChainDefinition is the levels of a chain, made once for all chains of one
+// correlation.
+type ChainDefinition struct {
+	levels []chainLevel
+	order  []int // every level before those that it feeds
+	// longest is the longest timespan.
+	longest int64
 }
 
 // Level is one correlation of a chain.
@@ -70,9 +88,6 @@ type chainLevel struct {
 	definition *Definition
 	fedBy      []feed
 	inner      uint64 // the bits of fedBy
-	groups     map[string]*node
-	// queue are the places whose inputs are to be looked at again.
-	queue []*place
 }
 
 // feed says that a level counts as a bit.
@@ -84,13 +99,18 @@ type feed struct {
 // node is one group of one level.
 type node struct {
 	Root
+	group Group
+	link  link
+	print fingerprint // of level and values
+	level int32
+	slot  uint32
 	// places is how many there are in it, of events that count and of such as
 	// might.
-	places int
-	// touched is for a turn, which may touch as many groups as there are, and
-	// must name each once.
+	places  int32
 	touched bool
 }
+
+func (n *node) hash() uint32 { return n.print.hash() }
 
 // Root is one group of the outermost level of a chain: the one whose episodes
 // matter.
@@ -98,60 +118,73 @@ type Root struct {
 	// Values are those of the group-by fields.
 	Values []string
 	// Group is filled by the chain, and forgets with it: neither Insert nor
-	// Forget may be called on it. Of its events, Seq and Index say by which
-	// insertion they began to count.
+	// Forget may be called on it. Of its events, Seq says with which insertions
+	// they began to count, and Index is that of the last of these.
 	*Group
 }
 
 // fact is a remembered event with all that it may count for.
 type fact struct {
-	Event  // without inputs and values
-	places []*place
+	id       identity
+	stored   moment
+	print    fingerprint
+	record   uint32 // of the evidence
+	time     int64
+	sequence uint64 // of the evidence
+	places   *place
 }
 
-// size is what the event adds to the size of its chain.
-func (f *fact) size() int {
-	n := 1 + len(f.places)
-	for _, p := range f.places {
-		n += p.size()
-	}
-	return n
-}
+func (f *fact) hash() uint32 { return f.print.hash() }
 
 // place is one group in which an event counts, or might.
 type place struct {
-	fact   *fact
-	level  int
-	node   *node
+	next   *place
 	inputs uint64 // those of levels are possible ones
-	// values by source. There may be fewer than sources.
-	values [][]int64
-
-	counts uint64 // the inputs that it counts for now; 0: it is not in the group
-	time   int64  // under which it is in the group
-	wanted uint64 // what it should count for
-	queued bool
+	counts uint64 // those for which it counts now; 0: it is not in the group
+	node   uint32 // slot
+	values uint32 // slot + 1, by source, of which there may be fewer; 0: none
 }
 
-func (p *place) size() int {
-	n := 0
-	for _, values := range p.values {
-		n += len(values)
+// queued is a place of a fact whose inputs are to be looked at.
+type queued struct {
+	*fact
+	*place
+}
+
+func (c *Chain) node(p *place) *node { return c.nodes.at(p.node) }
+
+// valuesAt returns the values of a place, by source.
+func (c *Chain) valuesAt(p *place) [][]int64 {
+	if p.values == 0 {
+		return nil
 	}
-	return n
+	return c.aside.bySource.at(p.values - 1)
 }
 
-// add notes inputs, and values of theirs, whichever came first.
-func (p *place) add(l *Level, inputs uint64, values []int64) {
+func (c *Chain) beside() *aside {
+	if c.aside == nil {
+		c.aside = &aside{}
+	}
+	return c.aside
+}
+
+// add notes inputs of a place, and values of theirs, whichever came first.
+func (c *Chain) add(l *Level, p *place, inputs uint64, values []int64) {
 	p.inputs |= inputs
 	if len(values) == 0 {
 		return
 	}
-	source := l.source(inputs)
-	for len(p.values) <= source {
-		p.values = append(p.values, nil)
+	if p.values == 0 {
+		p.values = c.beside().bySource.put(nil) + 1
 	}
-	_, p.values[source] = l.Condition.Measure.unite(0, p.values[source], 0, values)
+	all, source := c.valuesAt(p), l.source(inputs)
+	for len(all) <= source {
+		all = append(all, nil)
+	}
+	had := len(all[source])
+	_, all[source] = l.Condition.Measure.unite(0, all[source], 0, slices.Clone(values))
+	c.aside.bySource.items[p.values-1] = all
+	c.size += len(all[source]) - had
 }
 
 // source returns which set of inputs some inputs are in; the last one is of
@@ -165,14 +198,15 @@ func (l *Level) source(inputs uint64) int {
 	return len(l.Sources)
 }
 
-// valuesOf returns the values that a place has for some of its inputs.
-func (l *Level) valuesOf(p *place, inputs uint64) []int64 {
+// valuesOf returns those of the values of a place, by source, that it has for
+// some of its inputs.
+func (l *Level) valuesOf(bySource [][]int64, inputs uint64) []int64 {
 	var all []int64
 	rest := inputs
 	for _, set := range l.Sources {
 		rest &^= set
 	}
-	for i, values := range p.values {
+	for i, values := range bySource {
 		switch {
 		case len(values) == 0 || i < len(l.Sources) && l.Sources[i]&inputs == 0 || i == len(l.Sources) && rest == 0:
 		case all == nil:
@@ -184,16 +218,25 @@ func (l *Level) valuesOf(p *place, inputs uint64) []int64 {
 	return all
 }
 
-// NewChain returns an empty chain. Level 0 is the outermost, whose groups are
-// the roots. It panics if a level feeds one that does not exist, or itself
-// through others, or if a condition is such that [New] panics. The levels must
-// not be changed.
-func NewChain(levels []Level) *Chain {
-	c := &Chain{levels: make([]chainLevel, len(levels)), facts: map[string]*fact{}, oldest: math.MaxInt64}
+// NewChain returns an empty chain with a definition of its own; see
+// [DefineChain].
+func NewChain(levels []Level) *Chain { return DefineChain(levels).NewChain() }
+
+// NewChain returns an empty chain that is so defined.
+func (d *ChainDefinition) NewChain() *Chain {
+	return &Chain{ChainDefinition: d, forgotten: none, oldest: math.MaxInt64}
+}
+
+// DefineChain returns the definition of chains with these levels. Level 0 is
+// the outermost, whose groups are the roots. It panics if a level feeds one that
+// does not exist, or itself through others, or if a condition is such that
+// [Define] panics. The levels must not be changed.
+func DefineChain(levels []Level) *ChainDefinition {
+	c := &ChainDefinition{levels: make([]chainLevel, len(levels))}
 	for i, l := range levels {
 		c.levels[i].Level = l
-		c.levels[i].groups = map[string]*node{}
 		c.levels[i].definition = Define(l.Timespan, l.Condition)
+		c.longest = max(c.longest, l.Timespan)
 	}
 	for i, l := range levels {
 		for _, in := range l.Outer {
@@ -227,11 +270,11 @@ func NewChain(levels []Level) *Chain {
 
 // Len returns the number of events that the chain remembers, whether they
 // count at present or not.
-func (c *Chain) Len() int { return len(c.facts) }
+func (c *Chain) Len() int { return c.facts.n }
 
-// Size returns how much the chain remembers: its events, and for each the groups
-// in which it counts, or might, with its values there. What it takes in memory
-// is in proportion to it.
+// Size returns how much the chain remembers: its events, for each the groups in
+// which it counts, or might, with its values there, and three for every group.
+// What it takes in memory is in proportion to it.
 func (c *Chain) Size() int { return c.size }
 
 // Newest returns the highest Seq that the chain was ever given.
@@ -241,9 +284,10 @@ func (c *Chain) Newest() uint64 { return c.newest }
 // that have events, or events that are gone. A root stays the same as long as
 // an event is remembered that counts for it, or might.
 func (c *Chain) Roots() iter.Seq[*Root] {
+	c.carry()
 	var roots []*Root
-	for _, n := range c.levels[0].groups {
-		if n.Len() > 0 || len(n.link.gone) > 0 {
+	for _, n := range c.nodes.items {
+		if n != nil && n.level == 0 && (n.Len() > 0 || n.link.gone != nil && n.link.gone.len() > 0) {
 			roots = append(roots, &n.Root)
 		}
 	}
@@ -251,142 +295,211 @@ func (c *Chain) Roots() iter.Seq[*Root] {
 	return slices.Values(roots)
 }
 
-// Insert adds an event, and how it counts, and returns the roots that it
-// touched: whose group got an event by it, or lost one, or has one that is now
-// another or was renewed. Counts are all levels at which the event counts or
-// might; one without any is passed over. Inputs and Values of the event itself
-// are not looked at.
+// Touched returns the roots that insertions have touched since it was called
+// last, each once and in no order: whose group got an event by them, or lost
+// one, or has one that is now another or was renewed.
+func (c *Chain) Touched() []*Root {
+	c.carry()
+	roots := make([]*Root, len(c.touched))
+	for i, n := range c.touched {
+		n.touched = false
+		roots[i] = &n.Root
+	}
+	c.touched = nil
+	return roots
+}
+
+// Insert adds an event, and how it counts. Counts are all levels at which the
+// event counts or might; one without any is passed over. Inputs and Values of
+// the event itself are not looked at.
 //
 // What is said of repeats at [Group.Insert] is said of them here: their counts
 // are united, group by group. Neither the order of arrival of the events nor
 // that of the counts matters.
 //
-// Inserting costs what inserting into each group costs that it touches.
-func (c *Chain) Insert(e Event, counts []Count) []*Root {
-	c.newest = max(c.newest, e.Seq)
-	if len(counts) == 0 {
-		return nil
+// Events of one Seq are carried outwards together, when somebody looks or an
+// event of another Seq comes. Inserting costs what inserting into each group
+// costs that is touched.
+func (c *Chain) Insert(e Event, counts []Count) {
+	if e.Seq != c.newest {
+		c.carry()
 	}
-	f := c.facts[e.ID]
+	c.newest, c.index = max(c.newest, e.Seq), e.Index
+	if len(counts) == 0 {
+		return
+	}
+	f := c.fact(e.ID)
+	time := e.Time
+	if f != nil {
+		time = min(time, f.time)
+	}
+	// As in a group, what is near to what has been forgotten is not put off.
+	near := c.forgotten != none && time-c.forgotten <= c.longest
+	if near {
+		c.carry()
+	}
 	if f == nil {
 		c.oldest = min(c.oldest, e.Stored)
-		f = &fact{Event: e}
-		f.Inputs, f.Values = 0, nil
-		c.facts[e.ID] = f
-		c.size += f.size()
-	} else {
-		if e.Time < f.Time {
-			f.Time, f.Evidence = e.Time, e.Evidence
+		f = &fact{
+			time: e.Time, stored: momentOf(e.Stored), print: fingerprintOf(e.ID),
+			sequence: e.Evidence.Sequence, record: e.Evidence.Record,
 		}
-		f.Stored = max(f.Stored, e.Stored)
+		var packed bool
+		if f.id, packed = pack(e.ID); !packed {
+			f.id = c.beside().put(e.ID)
+		}
+		c.facts.add(f)
+		c.size++
+	} else {
+		c.renew(f, e)
 	}
 	for _, n := range counts {
 		c.count(f, n)
 	}
-	for _, p := range f.places {
-		c.enqueue(p)
+	for p := f.places; p != nil; p = p.next {
+		c.enqueue(f, p)
 	}
-	var touched []*Root
-	for _, l := range c.order {
-		for _, n := range c.turn(l, e, f) {
-			if l == 0 {
-				touched = append(touched, &n.Root)
+	if near {
+		c.carry()
+	}
+}
+
+// fact returns the event with an identity, or nil.
+func (c *Chain) fact(id string) *fact {
+	key, packed := pack(id)
+	return c.facts.find(fingerprintOf(id).hash(), func(f *fact) bool { return c.aside.is(&f.id, key, packed, id) })
+}
+
+// renew takes note of another arrival of an event.
+func (c *Chain) renew(f *fact, e Event) {
+	if e.Time < f.time {
+		// It leaves all groups, and comes back with its other time.
+		for p := f.places; p != nil; p = p.next {
+			n := c.node(p)
+			if p.counts != 0 {
+				c.take(queued{f, p})
 			}
-			c.tell(l, n)
+			if gone, was := n.link.back(f.time, e.ID); was {
+				gone.Time, gone.Evidence = e.Time, e.Evidence
+				n.link.leave(n.Definition, gone)
+			}
+		}
+		f.time, f.sequence, f.record = e.Time, e.Evidence.Sequence, e.Evidence.Record
+	}
+	if e.Stored > f.stored.at() {
+		f.stored = momentOf(e.Stored)
+	}
+	for p := f.places; p != nil; p = p.next {
+		if n := c.node(p); p.counts != 0 || n.link.renew(f.time, e.ID, f.stored.at()) {
+			c.touch(n)
 		}
 	}
-	return touched
+}
+
+func (c *Chain) touch(n *node) {
+	n.newest = max(n.newest, c.newest)
+	if n.level == 0 && !n.touched {
+		n.touched = true
+		c.touched = append(c.touched, n)
+	}
 }
 
 // count notes that an event counts, or might, for a group.
 func (c *Chain) count(f *fact, n Count) {
 	l := &c.levels[n.Level]
-	c.key = c.key[:0]
-	for _, v := range n.Group {
-		c.key = append(append(strconv.AppendInt(c.key, int64(len(v)), 10), ':'), v...)
-	}
-	in := l.groups[string(c.key)]
-	if in == nil {
-		g := l.definition.NewGroup()
-		g.link = &link{key: string(c.key)}
-		in = &node{Root: Root{Values: slices.Clone(n.Group), Group: g}}
-		l.groups[g.link.key] = in
-	}
+	in := c.group(n)
 	// All bits are kept, for a measure that does not look at them, too: they
 	// say whether the event counts.
 	inputs := max(n.Inputs, 1)
 	_, values := l.Condition.Measure.trim(inputs, n.Values)
-	for _, p := range f.places {
-		if p.node == in {
-			c.size -= p.size()
-			p.add(&l.Level, inputs, values)
-			c.size += p.size()
-			return
-		}
+	p := f.places
+	for p != nil && p.node != in.slot {
+		p = p.next
 	}
-	p := &place{fact: f, level: n.Level, node: in}
-	p.add(&l.Level, inputs, values)
-	in.places++
-	c.size += 1 + p.size()
-	f.places = append(f.places, p)
+	if p == nil {
+		p = &place{node: in.slot, next: f.places}
+		f.places = p
+		in.places++
+		c.size++
+	}
+	c.add(&l.Level, p, inputs, values)
 }
 
-func (c *Chain) enqueue(p *place) {
-	if !p.queued {
-		p.queued = true
-		c.levels[p.level].queue = append(c.levels[p.level].queue, p)
+// groupSize is what a group adds to the size of its chain: in memory it is as
+// much as a few events.
+const groupSize = 3
+
+// group returns the group that an event counts for.
+func (c *Chain) group(n Count) *node {
+	key := strconv.AppendInt(make([]byte, 0, 64), int64(n.Level), 10)
+	for _, v := range n.Group {
+		key = append(append(key, ','), v...)
 	}
+	print := fingerprintOf(string(key))
+	in := c.groups.find(print.hash(), func(in *node) bool { return int(in.level) == n.Level && slices.Equal(in.Values, n.Group) })
+	if in == nil {
+		in = &node{print: print, level: int32(n.Level), group: *c.levels[n.Level].definition.NewGroup()}
+		in.group.link = &in.link
+		in.Root = Root{Values: make([]string, len(n.Group)), Group: &in.group}
+		for i, v := range n.Group {
+			in.Values[i] = strings.Clone(v)
+		}
+		in.slot = c.nodes.put(in)
+		c.groups.add(in)
+		c.size += groupSize
+	}
+	return in
 }
 
-// turn makes the groups of a level what they should be, given those inside,
-// and returns which it touched. What arrived is e, which is f now.
-func (c *Chain) turn(l int, e Event, f *fact) []*node {
-	var touched []*node
-	touch := func(n *node) {
-		if !n.touched {
-			n.touched = true
-			n.newest = max(n.newest, e.Seq)
-			touched = append(touched, n)
-		}
+func (c *Chain) enqueue(f *fact, p *place) {
+	if c.queue == nil {
+		c.queue = make([][]queued, len(c.levels))
 	}
-	queue := c.levels[l].queue
-	c.levels[l].queue = queue[:0] // nothing joins the queue of a level in its turn
+	l := c.node(p).level
+	c.queue[l] = append(c.queue[l], queued{f, p})
+}
+
+// carry makes the groups what they should be, from the innermost level
+// outwards.
+func (c *Chain) carry() {
+	if c.queue == nil {
+		return
+	}
+	for _, l := range c.order {
+		c.turn(l)
+	}
+	c.queue = nil
+}
+
+// turn makes the groups of a level what they should be, given those inside.
+func (c *Chain) turn(l int) {
+	queue := c.queue[l]
 	// What leaves, leaves first: no verdict may rest on events that would not
 	// count together.
-	for _, p := range queue {
-		p.queued = false
-		p.wanted = c.inputs(p)
-		if p.wanted != 0 {
-			continue
-		}
-		if p.counts != 0 {
-			p.node.take(p)
-			touch(p.node)
-		} else if p.fact == f && p.node.link.renew(f.ID, f.Stored) {
-			touch(p.node)
+	wanted := make([]uint64, len(queue))
+	for i, q := range queue {
+		if wanted[i] = c.inputs(q); wanted[i] == 0 && q.counts != 0 {
+			c.take(q)
 		}
 	}
-	for _, p := range queue {
-		if p.wanted != 0 && (p.node.put(&c.levels[l].Level, p, e) || p.fact == f) {
-			touch(p.node)
+	for i, q := range queue {
+		if wanted[i] != 0 {
+			c.put(q, wanted[i])
 		}
 	}
-	clear(queue)
-	for _, n := range touched {
-		n.touched = false
-		n.judge()
+	for _, q := range queue {
+		c.tell(l, c.node(q.place))
 	}
-	return touched
 }
 
 // inputs returns what a place counts for: the inputs that are rules, and those
 // that are levels which hold at the event.
-func (c *Chain) inputs(p *place) uint64 {
-	l := &c.levels[p.level]
-	inputs := p.inputs &^ l.inner
-	for _, f := range l.fedBy {
-		if p.inputs>>f.bit&1 == 1 && p.fact.holds(f.level) {
-			inputs |= 1 << f.bit
+func (c *Chain) inputs(q queued) uint64 {
+	l := &c.levels[c.node(q.place).level]
+	inputs := q.inputs &^ l.inner
+	for _, in := range l.fedBy {
+		if q.inputs>>in.bit&1 == 1 && c.holds(q.fact, in.level) {
+			inputs |= 1 << in.bit
 		}
 	}
 	return inputs
@@ -394,64 +507,69 @@ func (c *Chain) inputs(p *place) uint64 {
 
 // holds reports whether the condition of a level holds at the event, in any
 // group.
-func (f *fact) holds(level int) bool {
-	return slices.ContainsFunc(f.places, func(p *place) bool {
-		if p.level != level || p.counts == 0 {
-			return false
+func (c *Chain) holds(f *fact, level int) bool {
+	for p := f.places; p != nil; p = p.next {
+		if n := c.node(p); int(n.level) == level && p.counts != 0 {
+			if i, _ := n.find(f.time, c.aside.text(&f.id)); n.entries.at(i).is(holds) {
+				return true
+			}
 		}
-		i, _ := p.node.find(p.time, f.ID)
-		return p.node.entries.at(i).is(holds)
-	})
+	}
+	return false
 }
 
-// put makes a place count for what it should, and reports whether the group
-// changed. What is inserted is e.
-func (n *node) put(l *Level, p *place, e Event) bool {
-	is := p.fact.Event
-	is.Inputs, is.Values = n.condition.Measure.trim(p.wanted, l.valuesOf(p, p.wanted))
-	counted, time := p.counts != 0, p.time
-	p.counts, p.time = p.wanted, is.Time
+// put makes a place count for some inputs.
+func (c *Chain) put(q queued, inputs uint64) {
+	n := c.node(q.place)
+	e := Event{
+		Time: q.time, ID: c.aside.text(&q.id), Stored: q.stored.at(), Seq: c.newest, Index: c.index,
+		Evidence: Ref{Sequence: q.sequence, Record: q.record},
+	}
+	l := &c.levels[n.level].Level
+	e.Inputs, e.Values = l.Condition.Measure.trim(inputs, l.valuesOf(c.valuesAt(q.place), inputs))
+	i, counted := n.find(e.Time, e.ID)
+	q.counts = inputs
 	if counted {
-		i, _ := n.find(time, is.ID)
 		was := n.event(i)
-		is.Seq, is.Index = was.Seq, was.Index
-		return n.replace(i, was, is)
+		e.Seq, e.Index = was.Seq, was.Index
+		if n.replace(i, was, e) {
+			c.touch(n)
+		}
+		return
 	}
-	is.Seq, is.Index = e.Seq, e.Index
-	if was, ok := n.link.gone[is.ID]; ok {
-		is.Seq, is.Index = was.Seq, was.Index
-		delete(n.link.gone, is.ID)
+	if was, ok := n.link.back(e.Time, e.ID); ok {
+		e.Seq, e.Index = was.Seq, was.Index
 	}
-	i, _ := n.find(is.Time, is.ID)
-	n.insert(i, is)
-	return true
+	n.insert(i, e)
+	c.touch(n)
 }
 
 // take makes a place count no more.
-func (n *node) take(p *place) {
-	i, _ := n.find(p.time, p.fact.ID)
+func (c *Chain) take(q queued) {
+	n := c.node(q.place)
+	i, _ := n.find(q.time, c.aside.text(&q.id))
 	e := n.remove(i)
-	e.Stored = p.fact.Stored
-	if n.link.gone == nil {
-		n.link.gone = map[string]Event{}
-	}
-	n.link.gone[e.ID] = e
-	p.counts = 0
+	e.Stored = q.stored.at()
+	n.link.leave(n.Definition, e)
+	q.counts = 0
+	c.touch(n)
 }
 
 // tell has all places looked at that the flips in a group of level l may
 // matter to.
 func (c *Chain) tell(l int, n *node) {
+	n.judge()
 	for _, id := range n.link.flips {
-		for _, p := range c.facts[id].places {
+		f := c.fact(id)
+		for p := f.places; p != nil; p = p.next {
 			for _, in := range c.levels[l].Outer {
-				if p.level == in.Level && p.inputs>>in.Bit&1 == 1 {
-					c.enqueue(p)
+				if int(c.node(p).level) == in.Level && p.inputs>>in.Bit&1 == 1 {
+					c.enqueue(f, p)
 				}
 			}
 		}
 	}
-	n.link.flips = n.link.flips[:0]
+	n.link.flips = nil
 }
 
 // Forget drops the events, at all levels, that the log stored before cutoff,
@@ -461,23 +579,45 @@ func (c *Chain) Forget(cutoff int64) {
 	if cutoff <= c.oldest {
 		return
 	}
-	for i := range c.levels {
-		for _, n := range c.levels[i].groups {
+	c.carry()
+	for _, n := range c.nodes.items {
+		if n != nil {
 			n.Group.Forget(cutoff)
 		}
 	}
 	c.oldest = math.MaxInt64
-	maps.DeleteFunc(c.facts, func(_ string, f *fact) bool {
-		if f.Stored >= cutoff {
-			c.oldest = min(c.oldest, f.Stored)
-			return false
+	c.facts.filter(func(f *fact) bool {
+		if stored := f.stored.at(); stored >= cutoff {
+			c.oldest = min(c.oldest, stored)
+			return true
 		}
-		c.size -= f.size()
-		for _, p := range f.places {
-			if p.node.places--; p.node.places == 0 {
-				delete(c.levels[p.level].groups, p.node.link.key)
-			}
-		}
-		return true
+		c.forgotten = max(c.forgotten, f.time)
+		c.drop(f)
+		return false
 	})
+	c.touched = slices.DeleteFunc(c.touched, func(n *node) bool { return n.places == 0 })
+}
+
+// drop gives up what an event has in its groups, and the groups that no event
+// is left of.
+func (c *Chain) drop(f *fact) {
+	c.size--
+	if f.id.form == formSlot {
+		c.aside.texts.drop(f.id.slot())
+	}
+	for p := f.places; p != nil; p = p.next {
+		c.size--
+		for _, values := range c.valuesAt(p) {
+			c.size -= len(values)
+		}
+		if p.values != 0 {
+			c.aside.bySource.drop(p.values - 1)
+		}
+		n := c.node(p)
+		if n.places--; n.places == 0 {
+			c.groups.drop(n)
+			c.nodes.drop(n.slot)
+			c.size -= groupSize
+		}
+	}
 }

@@ -32,7 +32,8 @@ var (
 // it touched.
 func feed(c *window.Chain, e window.Event, counts []window.Count) (touched []string) {
 	e.Seq = c.Newest() + 1
-	for _, r := range c.Insert(e, counts) {
+	c.Insert(e, counts)
+	for _, r := range c.Touched() {
 		touched = append(touched, strings.Join(r.Values, "|"))
 	}
 	return touched
@@ -264,7 +265,8 @@ func TestChainsSayWhatTheyTouch(t *testing.T) {
 				had[strings.Join(r.Values, "|")] = ids(r.Events())
 			}
 			touched := map[string]bool{}
-			for _, r := range c.Insert(a.Event, a.Counts) {
+			c.Insert(a.Event, a.Counts)
+			for _, r := range c.Touched() {
 				key := strings.Join(r.Values, "|")
 				if touched[key] {
 					t.Fatalf("root %q was returned twice", key)
@@ -316,6 +318,65 @@ func TestChainsSayWhatTheyTouch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// When somebody looks does not matter: what one message brings may be carried
+// outwards one by one or at once, whatever is forgotten between messages.
+func TestChainsDoNotDependOnWhoLooks(t *testing.T) {
+	checkShapes(t, func(t *rapid.T, levels []window.Level, groupBy [][]int) {
+		one, all := window.NewChain(levels), window.NewChain(levels)
+		message := uint64(1)
+		var before map[string]string
+		for _, a := range drawChained(t, levels, groupBy, 20) {
+			a.Seq = message
+			one.Insert(a.Event, a.Counts)
+			one.Touched()
+			all.Insert(a.Event, a.Counts)
+			if rapid.IntRange(0, 3).Draw(t, "more") > 0 {
+				continue
+			}
+			touched := map[string]bool{}
+			for _, r := range all.Touched() {
+				touched[strings.Join(r.Values, "|")] = true
+			}
+			after := episodesAndEvents(all)
+			for key := range after {
+				if before[key] != after[key] && !touched[key] {
+					t.Fatalf("root %q has changed, and was not returned", key)
+				}
+			}
+			if diff := cmp.Diff(episodesAndEvents(one), after); diff != "" {
+				t.Fatalf("roots (-one by one +all at once):\n%s", diff)
+			}
+			if err := all.Consistent(); err != nil {
+				t.Fatal(err)
+			}
+			if rapid.IntRange(0, 2).Draw(t, "forget") == 0 {
+				cutoff := rapid.Int64Range(0, 101).Draw(t, "cutoff")
+				one.Forget(cutoff)
+				all.Forget(cutoff)
+			}
+			message++
+			before = episodesAndEvents(all)
+		}
+	})
+}
+
+// episodesAndEvents is what there is in the roots of a chain that have events,
+// but for since when it counts.
+func episodesAndEvents(c *window.Chain) map[string]string {
+	seen := map[string]string{}
+	for r := range c.Roots() {
+		var events []window.Event
+		for e := range r.Events() {
+			e.Seq, e.Index = 0, 0
+			events = append(events, e)
+		}
+		if len(events) > 0 {
+			seen[strings.Join(r.Values, "|")] = fmt.Sprintf("%+v\n%+v", events, episodes(r.Group))
+		}
+	}
+	return seen
 }
 
 // Forgetting takes events away and changes nothing else; two chains that are

@@ -139,7 +139,8 @@ func ExampleChain() {
 	c.Insert(window.Event{Time: 0, ID: "failure 1"}, failure)
 	c.Insert(window.Event{Time: 5_000, ID: "failure 3"}, failure)
 	c.Insert(window.Event{Time: 20_000, ID: "success"}, success)
-	for _, root := range c.Insert(window.Event{Time: 2_000, ID: "failure 2"}, failure) {
+	c.Insert(window.Event{Time: 2_000, ID: "failure 2"}, failure)
+	for _, root := range c.Touched() {
 		for e := range root.Episodes() {
 			fmt.Println(root.Values, "from", e.First().ID, "to", e.Last().ID)
 		}

@@ -5,32 +5,44 @@ import "fmt"
 // Consistent reports an error if an event of a chain does not count as the
 // levels inside say, or if a size is not what there is.
 func (c *Chain) Consistent() error {
+	c.carry()
 	size := 0
-	for _, f := range c.facts {
-		size += f.size()
+	for _, n := range c.nodes.items {
+		if n == nil {
+			continue
+		}
+		size += groupSize
+		if err := n.Consistent(); err != nil {
+			return err
+		}
+	}
+	for _, f := range c.facts.slots {
+		if f == nil {
+			continue
+		}
+		id := c.aside.text(&f.id)
+		size++
+		for p := f.places; p != nil; p = p.next {
+			size++
+			for _, values := range c.valuesAt(p) {
+				size += len(values)
+			}
+			n := c.node(p)
+			if want := c.inputs(queued{f, p}); p.counts != want {
+				return fmt.Errorf("%q counts as %b at level %d, want %b", id, p.counts, n.level, want)
+			}
+			if i, known := n.find(f.time, id); known != (p.counts != 0) || known && n.event(i).Stored != f.stored.at() {
+				return fmt.Errorf("%q is in its group at level %d: %v", id, n.level, known)
+			}
+			for e := range n.Gone() {
+				if e.ID == id && (p.counts != 0 || e.Stored != f.stored.at() || e.Time != f.time) {
+					return fmt.Errorf("%q is gone from its group at level %d, and counts as %b: %+v", id, n.level, p.counts, e)
+				}
+			}
+		}
 	}
 	if c.size != size {
 		return fmt.Errorf("the size is %d, want %d", c.size, size)
-	}
-	for _, l := range c.levels {
-		for _, n := range l.groups {
-			if err := n.Consistent(); err != nil {
-				return err
-			}
-		}
-	}
-	for id, f := range c.facts {
-		for _, p := range f.places {
-			if want := c.inputs(p); p.counts != want {
-				return fmt.Errorf("%q counts as %b at level %d, want %b", id, p.counts, p.level, want)
-			}
-			if i, known := p.node.find(p.time, id); known != (p.counts != 0) || known && (p.time != f.Time || p.node.entries.at(i).storedAt() != f.Stored) {
-				return fmt.Errorf("%q is in its group at level %d: %v", id, p.level, known)
-			}
-			if e, gone := p.node.link.gone[id]; gone && (p.counts != 0 || e.Stored != f.Stored) {
-				return fmt.Errorf("%q is gone from its group at level %d, and counts as %b, stored %d, want %d", id, p.level, p.counts, e.Stored, f.Stored)
-			}
-		}
 	}
 	return nil
 }

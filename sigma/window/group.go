@@ -18,8 +18,10 @@ type Group struct {
 	sequence
 	touched touched // since the windows were judged
 	measure measure // nil while the group is small
-	index   *index  // nil while the group is small, or of a chain, which knows its identities
-	newest  uint64
+	// index has all identities; nil while the group is small, or of a chain,
+	// which knows them.
+	index  *table[fingerprint]
+	newest uint64
 	// forgotten is the latest time of an event that was forgotten, or none.
 	forgotten int64
 	// oldest is a lower bound of stored, of the entries and of what is gone, so
@@ -86,7 +88,7 @@ func (g *Group) Insert(e Event) bool {
 	g.newest = max(g.newest, e.Seq)
 	e.Inputs, e.Values = g.condition.Measure.trim(e.Inputs, e.Values)
 	i, known := g.find(e.Time, e.ID)
-	if !known && (g.index == nil || g.index.has(fingerprint(e.ID))) {
+	if !known && (g.index == nil || g.index.has(fingerprintOf(e.ID))) {
 		if k := g.scan(e.ID); k >= 0 {
 			i, known = k, true
 		}
@@ -190,7 +192,7 @@ func (g *Group) remove(i int) Event {
 		n := *g.entries.at(i)
 		g.removing(i)
 		if g.index != nil {
-			g.index.drop(fingerprint(e.ID))
+			g.index.drop(fingerprintOf(e.ID))
 		}
 		g.take(i)
 		if i > 0 {
@@ -211,7 +213,7 @@ func (g *Group) remove(i int) Event {
 // remember puts the identity of an event that has come into the index.
 func (g *Group) remember(id string) {
 	if g.index != nil {
-		g.index.add(fingerprint(id))
+		g.index.add(fingerprintOf(id))
 	} else {
 		g.reindex()
 	}
@@ -222,9 +224,9 @@ func (g *Group) reindex() {
 	if g.len() < large || g.link != nil {
 		return
 	}
-	g.index = &index{}
+	g.index = &table[fingerprint]{}
 	for e := range g.Events() {
-		g.index.add(fingerprint(e.ID))
+		g.index.add(fingerprintOf(e.ID))
 	}
 }
 
@@ -296,16 +298,14 @@ func (g *Group) Forget(cutoff int64) {
 	}
 	g.judge()
 	var (
-		keep    = make([]bool, g.len())
-		kept    int
+		before  = g.len()
 		last    *entry // of those that stay
-		dropped *entry // the last one
+		dropped = none // time of the last one that does not
 		oldest  = g.link.forget(cutoff)
 	)
-	for i := range keep {
-		n := g.entries.at(i)
+	// No entry moves while it is decided which stay.
+	g.filter(func(n *entry) bool {
 		if n.storedAt() < cutoff {
-			g.release(n)
 			if last != nil {
 				last.flags |= n.flags & gaps
 				if n.is(holds) {
@@ -316,22 +316,21 @@ func (g *Group) Forget(cutoff int64) {
 			} else {
 				g.front = true
 			}
-			dropped = n
+			dropped = n.time
 			g.forgotten = max(g.forgotten, n.time)
-			continue
+			return false
 		}
-		if dropped != nil && n.time-dropped.time <= g.timespan {
+		if dropped != none && n.time-dropped <= g.timespan {
 			n.set(lost, true)
 		}
 		oldest = min(oldest, n.storedAt())
-		keep[i], last = true, n
-		kept++
-	}
+		last = n
+		return true
+	})
 	g.oldest = oldest
-	if kept == len(keep) {
+	if g.len() == before {
 		return
 	}
-	g.entries.filter(func(i int) bool { return keep[i] })
 	g.measure = nil // its positions are others now
 	g.index = nil
 	g.reindex()
@@ -340,7 +339,7 @@ func (g *Group) Forget(cutoff int64) {
 // Has reports whether the group remembers an event with this identity. It looks
 // at every event, unless it is a large group that has none like it.
 func (g *Group) Has(id string) bool {
-	if g.index != nil && !g.index.has(fingerprint(id)) {
+	if g.index != nil && !g.index.has(fingerprintOf(id)) {
 		return false
 	}
 	return g.scan(id) >= 0
@@ -351,7 +350,7 @@ func (g *Group) Has(id string) bool {
 func (g *Group) scan(id string) int {
 	key, packed := pack(id)
 	for i := range g.len() {
-		if n := g.entries.at(i); packed && n.id == key || !packed && n.id.form == formSlot && g.aside.texts.at(n.slot()) == id {
+		if g.aside.is(&g.entries.at(i).id, key, packed, id) {
 			return i
 		}
 	}
@@ -360,13 +359,3 @@ func (g *Group) scan(id string) int {
 
 // Events returns all remembered events in order.
 func (g *Group) Events() iter.Seq[Event] { return g.between(0, g.len()) }
-
-func (g *Group) between(from, to int) iter.Seq[Event] {
-	return func(yield func(Event) bool) {
-		for i := from; i < to; i++ {
-			if !yield(g.event(i)) {
-				return
-			}
-		}
-	}
-}

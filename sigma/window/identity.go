@@ -1,6 +1,9 @@
 package window
 
-import "encoding/hex"
+import (
+	"encoding/binary"
+	"encoding/hex"
+)
 
 // identity is an Event.ID in 16 bytes and without a pointer: most are UUIDs.
 type identity struct {
@@ -59,12 +62,13 @@ func digit(c byte) byte {
 	return 16
 }
 
-// appendText appends what was packed, which needs no slot.
-func (n *identity) appendText(b []byte) []byte {
+// text returns what was packed, which needs no slot.
+func (n *identity) text() string {
 	if n.form < formUUID {
-		return append(b, n.bytes[:n.form]...)
+		return string(n.bytes[:n.form])
 	}
-	from := 0
+	var text [uuidLen]byte
+	from, b := 0, text[:0]
 	for _, to := range [...]int{4, 6, 8, 10, 16} {
 		if from > 0 {
 			b = append(b, '-')
@@ -72,5 +76,8 @@ func (n *identity) appendText(b []byte) []byte {
 		b = hex.AppendEncode(b, n.bytes[from:to])
 		from = to
 	}
-	return b
+	return string(b)
 }
+
+// slot is where an identity is that needs one.
+func (n *identity) slot() uint32 { return binary.NativeEndian.Uint32(n.bytes[:]) }

@@ -2,9 +2,7 @@ package window
 
 import (
 	"iter"
-	"maps"
 	"math"
-	"slices"
 )
 
 // link is what a group of a chain tells the chain, and remembers of what the
@@ -13,8 +11,7 @@ type link struct {
 	// flips are the identities of the events at which the condition began or
 	// ceased to hold since the chain asked, some of them several times.
 	flips []string
-	gone  map[string]Event
-	key   string // of the group in its level
+	gone  *sequence // nil while nothing is
 }
 
 func (l *link) flipped(id string) {
@@ -23,41 +20,69 @@ func (l *link) flipped(id string) {
 	}
 }
 
-// forget drops what is gone and was stored before cutoff, and returns when the
-// oldest of the rest was.
-func (l *link) forget(cutoff int64) int64 {
-	oldest := int64(math.MaxInt64)
-	if l == nil {
-		return oldest
+// leave notes that an event is gone.
+func (l *link) leave(d *Definition, e Event) {
+	if l.gone == nil {
+		l.gone = &sequence{Definition: d}
 	}
-	maps.DeleteFunc(l.gone, func(_ string, e Event) bool {
-		if e.Stored < cutoff {
-			return true
-		}
-		oldest = min(oldest, e.Stored)
-		return false
-	})
-	return oldest
+	i, _ := l.gone.find(e.Time, e.ID)
+	l.gone.put(i, e)
+}
+
+// back takes back that an event is gone, if it is, and returns it.
+func (l *link) back(time int64, id string) (e Event, was bool) {
+	if l.gone == nil {
+		return e, false
+	}
+	i, was := l.gone.find(time, id)
+	if was {
+		e = l.gone.event(i)
+		l.gone.take(i)
+	}
+	return e, was
 }
 
 // renew makes an event that is gone as young as its last arrival, and reports
 // whether there is one.
-func (l *link) renew(id string, stored int64) bool {
-	e, ok := l.gone[id]
-	if ok {
-		e.Stored = stored
-		l.gone[id] = e
+func (l *link) renew(time int64, id string, stored int64) bool {
+	if l.gone == nil {
+		return false
 	}
-	return ok
+	i, was := l.gone.find(time, id)
+	if was {
+		l.gone.entries.at(i).setStored(stored)
+	}
+	return was
+}
+
+// forget drops what is gone and was stored before cutoff, and returns when the
+// oldest of the rest was.
+func (l *link) forget(cutoff int64) int64 {
+	oldest := int64(math.MaxInt64)
+	if l == nil || l.gone == nil {
+		return oldest
+	}
+	l.gone.filter(func(n *entry) bool {
+		if n.storedAt() < cutoff {
+			return false
+		}
+		oldest = min(oldest, n.storedAt())
+		return true
+	})
+	if l.gone.len() == 0 {
+		l.gone = nil
+	}
+	return oldest
 }
 
 // Gone returns the events that a chain took out of the group again, since the
-// condition at a level inside ceased to hold there, in order. They are as they
-// were when they were taken out, and forgotten like all others. A group that
-// is not of a chain has none.
+// condition at a level inside ceased to hold there, in order. But for the times
+// at which they happened and were stored, they are as they were when they were
+// taken out, and forgotten like all others. A group that is not of a chain has
+// none.
 func (g *Group) Gone() iter.Seq[Event] {
-	if g.link == nil {
+	if g.link == nil || g.link.gone == nil {
 		return func(func(Event) bool) {}
 	}
-	return slices.Values(slices.SortedFunc(maps.Values(g.link.gone), Event.Compare))
+	return g.link.gone.between(0, g.link.gone.len())
 }

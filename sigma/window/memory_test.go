@@ -71,6 +71,44 @@ func TestAnEventTakesAHundredBytes(t *testing.T) {
 	}
 }
 
+// chainsHeldBy returns how many bytes a unit of size takes in chains of users
+// who fail ten times each, and then succeed or not.
+func chainsHeldBy(chains, users int) float64 {
+	d, size := window.DefineChain(brute), 0
+	bytes := allocated(func() any {
+		all := make([]*window.Chain, chains)
+		for k := range all {
+			all[k] = d.NewChain()
+			for i := range 11 * users {
+				counts := bruteBy(i % users)
+				if i >= 10*users && i%2 == 0 {
+					counts = counts[1:]
+					counts[0].Inputs = 2
+				}
+				all[k].Insert(window.Event{Time: int64(i) * 10, ID: eventID(i), Seq: uint64(i / 100)}, counts)
+			}
+			all[k].Touched()
+			size += all[k].Size()
+		}
+		return all
+	})
+	return float64(bytes) / float64(size)
+}
+
+// bruteBy is how a failure of a user counts.
+func bruteBy(user int) []window.Count {
+	group := []string{fmt.Sprint("user ", user)}
+	return []window.Count{{Level: 1, Group: group}, {Level: 0, Group: group, Inputs: 1}}
+}
+
+func TestAUnitOfAChainTakesAHundredBytes(t *testing.T) {
+	for chains, users := range map[int]int{1: 1_000, 1_000: 1, 100: 10} {
+		if bytes := chainsHeldBy(chains, users); bytes > 100 {
+			t.Errorf("%d chains of %d users take %.1f bytes a unit, want at most 100", chains, users, bytes)
+		}
+	}
+}
+
 // An identity that is cut out of a message does not keep the message.
 func TestAnIdentityKeepsNothingElse(t *testing.T) {
 	for _, id := range []string{eventID(1), "short", "trail/AWSLogs/111122223333/CloudTrail/a.json.gz#12"} {

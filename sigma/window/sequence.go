@@ -3,6 +3,7 @@ package window
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 	"math"
 	"math/bits"
 	"slices"
@@ -26,10 +27,34 @@ type sequence struct {
 	negative bool
 }
 
-// aside keeps what entries have no room for.
+// aside keeps what entries, facts and places have no room for.
 type aside struct {
-	texts slots[string]
-	lists slots[[]int64]
+	texts    slots[string]
+	lists    slots[[]int64]   // values of entries
+	bySource slots[[][]int64] // values of places
+}
+
+// put returns an identity that has a slot.
+func (a *aside) put(id string) identity {
+	n := identity{form: formSlot}
+	binary.NativeEndian.PutUint32(n.bytes[:], a.texts.put(strings.Clone(id)))
+	return n
+}
+
+// text returns an identity as it came. With nothing aside, a may be nil.
+func (a *aside) text(n *identity) string {
+	if n.form == formSlot {
+		return a.texts.at(n.slot())
+	}
+	return n.text()
+}
+
+// is reports whether an identity is a text, which has been packed, or cannot be.
+func (a *aside) is(n *identity, key identity, packed bool, text string) bool {
+	if packed {
+		return *n == key
+	}
+	return n.form == formSlot && a.texts.at(n.slot()) == text
 }
 
 // entry is an event with the verdict on the window that ends at it. It has no
@@ -37,7 +62,7 @@ type aside struct {
 type entry struct {
 	id       identity
 	flags    flags
-	stored   [6]byte // of the milliseconds, which is enough for 4,000 years
+	stored   moment
 	time     int64
 	seq      uint64
 	index    uint32
@@ -75,15 +100,22 @@ func (n *entry) set(f flags, is bool) {
 	}
 }
 
-func (n *entry) storedAt() int64 {
-	b := &n.stored
-	return int64(b[0]) | int64(b[1])<<8 | int64(b[2])<<16 | int64(b[3])<<24 | int64(b[4])<<32 | int64(int8(b[5]))<<40
+func (n *entry) storedAt() int64    { return n.stored.at() }
+func (n *entry) setStored(at int64) { n.stored = momentOf(at) }
+
+// moment is milliseconds since the Unix epoch in 6 bytes, which is enough for
+// 4,000 years.
+type moment [6]byte
+
+func momentOf(at int64) (m moment) {
+	for i := range m {
+		m[i] = byte(at >> (8 * i))
+	}
+	return m
 }
 
-func (n *entry) setStored(at int64) {
-	for i := range n.stored {
-		n.stored[i] = byte(at >> (8 * i))
-	}
+func (m *moment) at() int64 {
+	return int64(m[0]) | int64(m[1])<<8 | int64(m[2])<<16 | int64(m[3])<<24 | int64(m[4])<<32 | int64(int8(m[5]))<<40
 }
 
 // put adds an event at position i.
@@ -93,11 +125,9 @@ func (s *sequence) put(i int, e Event) {
 		sequence: e.Evidence.Sequence, record: e.Evidence.Record,
 	}
 	n.setStored(e.Stored)
-	var ok bool
-	if n.id, ok = pack(e.ID); !ok {
-		n.id = identity{form: formSlot}
-		slot := s.beside().texts.put(strings.Clone(e.ID))
-		binary.NativeEndian.PutUint32(n.id.bytes[:], slot)
+	var packed bool
+	if n.id, packed = pack(e.ID); !packed {
+		n.id = s.beside().put(e.ID)
 	}
 	s.setCounts(&n, e)
 	s.entries.insert(i, n)
@@ -110,10 +140,23 @@ func (s *sequence) take(i int) {
 	s.entries.remove(i)
 }
 
+// filter keeps the events for which keep is true, having asked for all.
+func (s *sequence) filter(keep func(n *entry) bool) {
+	kept := make([]bool, s.len())
+	for i := range kept {
+		if kept[i] = keep(s.entries.at(i)); !kept[i] {
+			s.release(s.entries.at(i))
+		}
+	}
+	if slices.Contains(kept, false) {
+		s.entries.filter(func(i int) bool { return kept[i] })
+	}
+}
+
 // release gives up what an entry has aside.
 func (s *sequence) release(n *entry) {
 	if n.id.form == formSlot {
-		s.aside.texts.drop(n.slot())
+		s.aside.texts.drop(n.id.slot())
 	}
 	s.dropCounts(n)
 }
@@ -161,17 +204,6 @@ func (s *sequence) beside() *aside {
 	return s.aside
 }
 
-// slot is where the identity of an entry is.
-func (n *entry) slot() uint32 { return binary.NativeEndian.Uint32(n.id.bytes[:]) }
-
-// appendID appends the identity of an entry.
-func (s *sequence) appendID(b []byte, n *entry) []byte {
-	if n.id.form == formSlot {
-		return append(b, s.aside.texts.at(n.slot())...)
-	}
-	return n.id.appendText(b)
-}
-
 // inputs returns what an entry stands for; for a measure of inputs.
 func (n *entry) inputs() uint64 { return n.counts }
 
@@ -193,12 +225,7 @@ func (s *sequence) event(i int) Event {
 		Time: n.time, Seq: n.seq, Index: n.index, Stored: n.storedAt(),
 		Evidence: Ref{Sequence: n.sequence, Record: n.record},
 	}
-	if n.id.form == formSlot {
-		e.ID = s.aside.texts.at(n.slot())
-	} else {
-		var text [uuidLen]byte
-		e.ID = string(n.id.appendText(text[:0]))
-	}
+	e.ID = s.aside.text(&n.id)
 	switch s.condition.Measure {
 	case Events:
 	case Rules, OrderedRules:
@@ -225,8 +252,7 @@ func (s *sequence) find(time int64, id string) (i int, known bool) {
 		case packed && n.id.form == formUUID && key.form == formUUID:
 			return bytes.Compare(n.id.bytes[:], key.bytes[:])
 		}
-		var text [uuidLen]byte
-		return strings.Compare(string(s.appendID(text[:0], n)), id)
+		return strings.Compare(s.aside.text(&n.id), id)
 	}
 	// Most events come in order.
 	last := s.len() - 1
@@ -248,4 +274,14 @@ func (s *sequence) within(t stretch) (from, to int) {
 func (s *sequence) start(i int) int {
 	time := s.time(i)
 	return sort.Search(i, func(k int) bool { return time-s.time(k) <= s.timespan })
+}
+
+func (s *sequence) between(from, to int) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for i := from; i < to; i++ {
+			if !yield(s.event(i)) {
+				return
+			}
+		}
+	}
 }

@@ -6,14 +6,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// An index is a multiset, also if its fingerprints belong into few slots and
-// around the end.
-func TestIndexIsAMultiset(t *testing.T) {
+// A table is a multiset, also if its items belong into few slots and around the
+// end.
+func TestTableIsAMultiset(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		fingerprint := rapid.OneOf(rapid.Uint32Range(1, 8), rapid.Uint32Min(1<<32-8), rapid.Uint32Min(1))
-		x := index{}
-		want := map[uint32]int{}
-		var all []uint32
+		number := rapid.OneOf(rapid.Uint32Range(1, 8), rapid.Uint32Min(1<<32-8), rapid.Uint32Min(1))
+		x := table[fingerprint]{}
+		want := map[fingerprint]int{}
+		var all []fingerprint
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			if len(all) > 0 && rapid.IntRange(0, 2).Draw(t, "drop") == 0 {
 				i := rapid.IntRange(0, len(all)-1).Draw(t, "which")
@@ -22,7 +22,7 @@ func TestIndexIsAMultiset(t *testing.T) {
 				all[i] = all[len(all)-1]
 				all = all[:len(all)-1]
 			} else {
-				f := fingerprint.Draw(t, "fingerprint")
+				f := fingerprint(number.Draw(t, "item"))
 				x.add(f)
 				want[f]++
 				all = append(all, f)
@@ -33,7 +33,7 @@ func TestIndexIsAMultiset(t *testing.T) {
 				}
 			}
 			if x.n != len(all) {
-				t.Fatalf("%d fingerprints, want %d", x.n, len(all))
+				t.Fatalf("%d items, want %d", x.n, len(all))
 			}
 		}
 	})
