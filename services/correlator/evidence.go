@@ -1,10 +1,12 @@
 package correlator
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,29 +17,42 @@ import (
 	"github.com/trailbell/trailbell/sigma/window"
 )
 
-// evidence reads records back from EVENTS. The events of an alert often stand
-// in few batches, so the last ones are kept.
+// evidence reads records back from EVENTS. The events of an alert often stand in
+// few batches, and those of the next in the same ones, so the batches that were
+// read last are kept. It may be used by several goroutines.
 type evidence struct {
 	stream jetstream.Stream
 
-	mu    sync.Mutex
-	kept  map[uint64]*batch
-	order []uint64 // oldest first
+	mu   sync.Mutex
+	kept map[uint64]*list.Element // of *batch
+	used list.List                // the last used in front
+	size int                      // in bytes
 }
 
 // gone is the sequence of a batch that EVENTS cannot have.
 const gone = 0
 
-// keptBatches bounds the batches held decompressed: about half a megabyte each.
-const keptBatches = 16
+// keptBytes bounds the batches held decompressed: about half a megabyte each.
+const keptBytes = 24 << 20
 
+// loadWithin bounds the wait for a batch.
+const loadWithin = 10 * time.Second
+
+// batch is an event batch as far as its records are concerned.
 type batch struct {
-	columns *trailbellv1.EventBatch
-	data    []byte
+	sequence uint64
+	// load reads the rest, once.
+	load func() error
+
+	object          alert.Object
+	starts, lengths []uint32
+	data            []byte // nil if EVENTS does not hold the batch any more
+
+	size int // in bytes, as long as it is kept
 }
 
 func newEvidence(stream jetstream.Stream) *evidence {
-	return &evidence{stream: stream, kept: map[uint64]*batch{}}
+	return &evidence{stream: stream, kept: map[uint64]*list.Element{}}
 }
 
 // read returns a record and the object that it came from. A record that EVENTS
@@ -46,45 +61,84 @@ func (e *evidence) read(ctx context.Context, ref window.Ref) ([]byte, alert.Obje
 	if ref.Sequence == gone {
 		return nil, alert.Object{}, nil
 	}
-	b, err := e.batch(ctx, ref.Sequence)
-	if err != nil || b == nil {
+	b := e.batch(ctx, ref.Sequence)
+	if err := b.load(); err != nil {
 		return nil, alert.Object{}, err
 	}
+	if b.data == nil {
+		return nil, alert.Object{}, nil
+	}
 	i := int(ref.Record)
-	if i >= len(b.columns.GetStarts()) {
+	if i >= len(b.starts) {
 		return nil, alert.Object{}, fmt.Errorf("event batch %d has no record %d", ref.Sequence, i)
 	}
-	start := b.columns.GetStarts()[i]
-	object := alert.Object{Bucket: b.columns.GetObject().GetBucket(), Key: b.columns.GetObject().GetKey()}
-	return b.data[start : start+b.columns.GetLengths()[i]], object, nil
+	return b.data[b.starts[i] : b.starts[i]+b.lengths[i]], b.object, nil
 }
 
-func (e *evidence) batch(ctx context.Context, sequence uint64) (*batch, error) {
+// batch returns a batch, which may have to be loaded yet.
+func (e *evidence) batch(ctx context.Context, sequence uint64) *batch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if b, ok := e.kept[sequence]; ok {
-		return b, nil
+	if at, ok := e.kept[sequence]; ok {
+		e.used.MoveToFront(at)
+		return at.Value.(*batch)
 	}
-	m, err := e.stream.GetMsg(ctx, sequence)
+	b := &batch{sequence: sequence}
+	b.load = sync.OnceValue(func() error {
+		// Others may wait for it who go on when this one ends.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadWithin)
+		defer cancel()
+		err := e.load(ctx, b)
+		e.loaded(b, err)
+		return err
+	})
+	e.kept[sequence] = e.used.PushFront(b)
+	return b
+}
+
+// loaded makes room for what a batch takes. One that could not be loaded is
+// tried again by whoever asks next.
+func (e *evidence) loaded(b *batch, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := e.kept[b.sequence]
+	if at == nil || at.Value != b {
+		return // it has made room for others while it was loaded
+	}
+	if err != nil || b.data == nil {
+		e.drop(at)
+		return
+	}
+	b.size = len(b.data)
+	e.size += b.size
+	for e.size > keptBytes && e.used.Len() > 1 {
+		e.drop(e.used.Back())
+	}
+}
+
+func (e *evidence) drop(at *list.Element) {
+	b := e.used.Remove(at).(*batch)
+	delete(e.kept, b.sequence)
+	e.size -= b.size
+}
+
+func (e *evidence) load(ctx context.Context, b *batch) error {
+	m, err := e.stream.GetMsg(ctx, b.sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read event batch %d back: %w", sequence, err)
+		return fmt.Errorf("read event batch %d back: %w", b.sequence, err)
 	}
-	b := &batch{columns: &trailbellv1.EventBatch{}}
-	if err := proto.Unmarshal(m.Data, b.columns); err != nil {
-		return nil, fmt.Errorf("event batch %d: %w", sequence, err)
+	var columns trailbellv1.EventBatch
+	if err := proto.Unmarshal(m.Data, &columns); err != nil {
+		return fmt.Errorf("event batch %d: %w", b.sequence, err)
 	}
-	if b.data, err = s2.Decode(nil, b.columns.GetRecords()); err != nil {
-		return nil, fmt.Errorf("event batch %d: %w", sequence, err)
+	data, err := s2.Decode(nil, columns.GetRecords())
+	if err != nil {
+		return fmt.Errorf("event batch %d: %w", b.sequence, err)
 	}
-	b.columns.Records = nil
-	if len(e.order) == keptBatches {
-		delete(e.kept, e.order[0])
-		e.order = append(e.order[:0], e.order[1:]...)
-	}
-	e.kept[sequence] = b
-	e.order = append(e.order, sequence)
-	return b, nil
+	b.object = alert.Object{Bucket: columns.GetObject().GetBucket(), Key: columns.GetObject().GetKey()}
+	b.starts, b.lengths, b.data = columns.GetStarts(), columns.GetLengths(), data
+	return nil
 }

@@ -105,6 +105,9 @@ func (o *owner) listen(since uint64) {
 			g.window.Settle()
 		case g.voice == nil:
 			g.voice = &voice{key: newKey(g)}
+			// Of a group that nobody has written about there is most likely
+			// nothing to read, and if there is, the first write is refused.
+			g.voice.book.read = g.born > o.quiet
 			fallthrough
 		case g.voice.since == 0, g.voice.since == said:
 			g.voice.since, g.voice.due = since, g.voice.written.Add(o.Coalesce)

@@ -110,7 +110,7 @@ type entry struct {
 
 // publishBatch puts records of one eventSource into EVENTS as one batch of an
 // object.
-func publishBatch(t *testing.T, js jetstream.JetStream, object, source string, entries []entry) {
+func publishBatch(t testing.TB, js jetstream.JetStream, object, source string, entries []entry) {
 	t.Helper()
 	b := &trailbellv1.EventBatch{Object: &trailbellv1.ObjectRef{Bucket: "b", Key: object}}
 	types := map[string]uint32{}
@@ -364,7 +364,8 @@ func TestTwoOwnersEndInOneAlert(t *testing.T) {
 			_, js := natstest.Connect(t, s)
 			rules := ruleSet(t, bell)
 			stop := run(t, s, rules, options(), "a")
-			second := secondOwner(t, s, rules)
+			_, other := natstest.Connect(t, s)
+			_, second := owning(t, other, options(), rules)
 			logins := attack(random)
 			sent := slices.Clone(logins)
 			random.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
@@ -383,27 +384,25 @@ func TestTwoOwnersEndInOneAlert(t *testing.T) {
 	}
 }
 
-// secondOwner runs owners of all partitions that no lease allows.
-func secondOwner(t *testing.T, s *natsserver.Server, rules *sigma.Set) (stop func()) {
+// owning runs owners of all partitions, which no lease allows.
+func owning(t testing.TB, js jetstream.JetStream, o Options, rules *sigma.Set) (own *owners, stop func()) {
 	t.Helper()
-	_, js := natstest.Connect(t, s)
 	st, err := open(t.Context(), js)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := prometheus.NewRegistry()
-	shell := stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts)
-	own := newOwners(js, rules, options(), st, newMetrics(r, rules), shell, natstest.Quiet)
+	own = newOwners(js, rules, o, st, newMetrics(r, rules), stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts), natstest.Quiet)
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
 	for n := range st.written {
 		g.Go(func() error { return own.run(ctx, n) })
 	}
-	return func() {
+	return own, func() {
 		t.Helper()
 		cancel()
 		if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("the second owner ended with %v", err)
+			t.Errorf("owners ended with %v", err)
 		}
 	}
 }

@@ -33,8 +33,9 @@ type windows struct {
 	// touched are the groups that have been given something since whoever
 	// writes their alerts last looked.
 	touched map[*group]struct{}
-	size    int   // of all groups and chains
-	swept   int64 // what was stored before has been forgotten
+	folding uint64 // sequence of the message that is being folded
+	size    int    // of all groups and chains
+	swept   int64  // what was stored before has been forgotten
 }
 
 // group is one group of one correlation. Most have a few events and never say
@@ -47,6 +48,7 @@ type group struct {
 	// chained.
 	window *window.Group
 	voice  *voice // nil until there has been something to say
+	born   uint64 // sequence of the message that the group began with
 }
 
 // message is a message of MATCHES.
@@ -86,6 +88,7 @@ func (w *windows) fold(m message) {
 	if m.anew {
 		evidence = gone
 	}
+	w.folding = m.sequence
 	before := w.size
 	chains := map[*window.Chain]*sigma.CompiledCorrelation{} // that got a match
 	for i, match := range m.batch.GetMatches() {
@@ -193,7 +196,7 @@ func (w *windows) group(c *sigma.CompiledCorrelation, values []string) *group {
 	g := w.groups[id]
 	if g == nil {
 		// A match shares its memory with its message.
-		g = &group{id: id, correlation: c, values: cloneAll(values)}
+		g = &group{id: id, correlation: c, values: cloneAll(values), born: w.folding}
 		w.groups[id] = g
 		w.metrics.groups.Inc()
 	}
