@@ -68,10 +68,9 @@ type Alert struct {
 	SourceIP      string `json:"source_ip,omitempty"`
 	SourceCountry string `json:"source_country,omitempty"`
 	// EventIDs are the identities of the contributing events in order of
-	// eventTime, at most MaxEventIDs; of more, the first and the last ones.
+	// eventTime, at most Limits.EventIDs; of more, the first and the last ones.
 	EventIDs []string `json:"event_ids"`
-	// Records are contributing records as CloudTrail wrote them, at most
-	// MaxRecords and MaxRecordBytes.
+	// Records are contributing records as CloudTrail wrote them, within Limits.
 	Records []json.RawMessage `json:"records"`
 	// Objects are the log objects that Records came from.
 	Objects []Object `json:"objects"`

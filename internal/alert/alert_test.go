@@ -45,7 +45,7 @@ func TestJSONHasNoNullLists(t *testing.T) {
 func TestJSONLeavesRecordsReadable(t *testing.T) {
 	a := detection()
 	record := `{"requestParameters":{"policy":"<a> & \"b\""}}`
-	a.AddRecord([]byte(record), object)
+	a.AddRecord([]byte(record), object, limits)
 	data, err := a.JSON()
 	if err != nil {
 		t.Fatal(err)
@@ -120,17 +120,19 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+var limits = alert.DefaultLimits()
+
 func TestAddRecordKeepsTheLimits(t *testing.T) {
 	record := func(size int) []byte { return fmt.Appendf(nil, `{"x":%q}`, strings.Repeat("x", size-8)) }
 
 	t.Run("20 records", func(t *testing.T) {
 		var a alert.Alert
-		for i := range alert.MaxRecords {
-			if !a.AddRecord(record(100), object) {
+		for i := range limits.Records {
+			if !a.AddRecord(record(100), object, limits) {
 				t.Fatalf("record %d was refused", i+1)
 			}
 		}
-		if a.AddRecord(record(100), object) || len(a.Records) != alert.MaxRecords {
+		if a.AddRecord(record(100), object, limits) || len(a.Records) != limits.Records {
 			t.Error("record 21 was taken")
 		}
 		if len(a.Objects) != 1 {
@@ -139,22 +141,22 @@ func TestAddRecordKeepsTheLimits(t *testing.T) {
 	})
 	t.Run("256 KiB", func(t *testing.T) {
 		var a alert.Alert
-		if !a.AddRecord(record(alert.MaxRecordBytes-100), object) || !a.AddRecord(record(100), object) {
+		if !a.AddRecord(record(limits.RecordBytes-100), object, limits) || !a.AddRecord(record(100), object, limits) {
 			t.Fatal("what fits exactly was refused")
 		}
-		if a.AddRecord(record(10), object) {
+		if a.AddRecord(record(10), object, limits) {
 			t.Error("a record above the limit was taken")
 		}
 	})
 	t.Run("valid JSON", func(t *testing.T) {
 		var a alert.Alert
-		if a.AddRecord([]byte(`{"x":`), object) || len(a.Records)+len(a.Objects) != 0 {
+		if a.AddRecord([]byte(`{"x":`), object, limits) || len(a.Records)+len(a.Objects) != 0 {
 			t.Error("half a record was taken")
 		}
 	})
 	t.Run("valid UTF-8", func(t *testing.T) {
 		var a alert.Alert
-		a.AddRecord([]byte("{\"x\":\"\xff\"}"), object)
+		a.AddRecord([]byte("{\"x\":\"\xff\"}"), object, limits)
 		if want := []json.RawMessage{json.RawMessage("{\"x\":\"\uFFFD\"}")}; !slices.EqualFunc(want, a.Records, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
 			t.Errorf("records = %q", a.Records)
 		}

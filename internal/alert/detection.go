@@ -6,7 +6,7 @@ import "time"
 // and eventTime (milliseconds since the Unix epoch), read from an object. It
 // is complete with its one record: revision 1, state Ended, count 1. The same
 // rule and identity give the same id.
-func Detection(rule Rule, identity string, eventTime int64, record []byte, from Object, now time.Time) Alert {
+func Detection(rule Rule, identity string, eventTime int64, record []byte, from Object, l Limits, now time.Time) Alert {
 	a := Alert{
 		ID:        DetectionID(rule.ID, identity),
 		Revision:  1,
@@ -22,6 +22,6 @@ func Detection(rule Rule, identity string, eventTime int64, record []byte, from 
 		Updated:   now.UTC(),
 	}
 	a.Describe(record)
-	a.AddRecord(record, from)
+	a.AddRecord(record, from, l)
 	return a
 }

@@ -6,27 +6,31 @@ import (
 	"slices"
 )
 
-// Limits of what an alert carries.
-const (
-	MaxRecords     = 20
-	MaxRecordBytes = 256 << 10 // of all records together
-	MaxEventIDs    = 10_000
-	// MaxEventIDBytes bounds the identities together, since that of a record
-	// without an eventID is as long as the key of its object.
-	MaxEventIDBytes = 1 << 20
-)
+// Limits bound what an alert carries.
+type Limits struct {
+	Records     int
+	RecordBytes int // of all records together
+	EventIDs    int
+}
+
+// DefaultLimits are 20 records, 256 KiB of them, and 10,000 identities.
+func DefaultLimits() Limits { return Limits{Records: 20, RecordBytes: 256 << 10, EventIDs: 10_000} }
+
+// MaxEventIDBytes bounds the identities together, since that of a record
+// without an eventID is as long as the key of its object.
+const MaxEventIDBytes = 1 << 20
 
 // AddRecord adds a record as evidence, with the object that it came from. It
-// reports false, and adds nothing, if the record would exceed a limit or is
-// not valid JSON. The record is copied; bytes that are not UTF-8 become U+FFFD,
+// reports false, and adds nothing, if the record would exceed a limit or is not
+// valid JSON. The record is copied; bytes that are not UTF-8 become U+FFFD,
 // so that an alert can be read by anything that reads JSON.
-func (a *Alert) AddRecord(record []byte, from Object) bool {
+func (a *Alert) AddRecord(record []byte, from Object, l Limits) bool {
 	record = bytes.ToValidUTF8(record, []byte("\uFFFD"))
 	size := len(record)
 	for _, r := range a.Records {
 		size += len(r)
 	}
-	if len(a.Records) >= MaxRecords || size > MaxRecordBytes || !json.Valid(record) {
+	if len(a.Records) >= l.Records || size > l.RecordBytes || !json.Valid(record) {
 		return false
 	}
 	a.Records = append(a.Records, record)

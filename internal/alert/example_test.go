@@ -13,7 +13,7 @@ func ExampleDetection() {
 	from := alert.Object{Bucket: "trail", Key: "AWSLogs/a.json.gz"}
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-	a := alert.Detection(rule, "e1", now.UnixMilli(), record, from, now)
+	a := alert.Detection(rule, "e1", now.UnixMilli(), record, from, alert.DefaultLimits(), now)
 	fmt.Println(a.Rule.Title, a.State, a.Count)
 	fmt.Println(a.Actor)
 	fmt.Println(a.Headers()["ce-type"])

@@ -48,7 +48,7 @@ func correlation() alert.Alert {
 
 func detection() alert.Alert {
 	record := []byte(`{"userIdentity":{"type":"Root","arn":"arn:aws:iam::111122223333:root"},"awsRegion":"us-east-1","recipientAccountId":"111122223333","sourceIPAddress":"198.51.100.7"}`)
-	return alert.Detection(bruteForce, "e1", noon.UnixMilli(), record, object, noon)
+	return alert.Detection(bruteForce, "e1", noon.UnixMilli(), record, object, alert.DefaultLimits(), noon)
 }
 
 func compile(t *testing.T) *jsonschema.Schema {
@@ -83,7 +83,7 @@ func TestAlertsFollowTheirSchema(t *testing.T) {
 		"without group-by":       everything,
 		"detection":              detection(),
 		"system alert":           {ID: "x", Revision: 1, State: alert.Open, Kind: alert.KindSystem, Rule: bruteForce, FirstSeen: noon, LastSeen: noon, Created: noon, Updated: noon},
-		"absurd times":           alert.Detection(bruteForce, "e1", 1<<62, []byte(`{}`), object, noon),
+		"absurd times":           alert.Detection(bruteForce, "e1", 1<<62, []byte(`{}`), object, alert.DefaultLimits(), noon),
 	}
 	for name, a := range tests {
 		t.Run(name, func(t *testing.T) {

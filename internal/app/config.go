@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/trailbell/trailbell/internal/alert"
 	"github.com/trailbell/trailbell/internal/s3"
 	"github.com/trailbell/trailbell/internal/streams"
 	"github.com/trailbell/trailbell/sigma"
@@ -128,8 +129,26 @@ type Correlator struct {
 	Coalesce Duration `yaml:"coalesce"`
 	// MaxEvents bounds the events that the correlations remember, with their
 	// values and their places in chains.
-	MaxEvents int   `yaml:"max_events"`
-	Rules     Rules `yaml:"rules"`
+	MaxEvents int      `yaml:"max_events"`
+	Evidence  Evidence `yaml:"evidence"`
+	Rules     Rules    `yaml:"rules"`
+}
+
+// Evidence bounds what an alert carries.
+type Evidence struct {
+	Records  int  `yaml:"records"`   // of CloudTrail, as they are
+	Bytes    Size `yaml:"bytes"`     // of all records together
+	EventIDs int  `yaml:"event_ids"` // of the records that count
+}
+
+// Limits are the same for those who keep them.
+func (e Evidence) Limits() alert.Limits {
+	return alert.Limits{Records: e.Records, RecordBytes: int(e.Bytes), EventIDs: e.EventIDs}
+}
+
+func defaultEvidence() Evidence {
+	l := alert.DefaultLimits()
+	return Evidence{Records: l.Records, Bytes: Size(l.RecordBytes), EventIDs: l.EventIDs}
 }
 
 // Rules says which rules to load.
@@ -180,7 +199,7 @@ func DefaultConfig() Config {
 		Lister:     Lister{Interval: Duration(5 * time.Minute), LookBack: Duration(48 * time.Hour)},
 		Fetcher:    Fetcher{Workers: max(16, 4*cores), Batch: 512 << 10, MaxRecord: 1 << 20, MaxObject: 4 << 30},
 		Decoder:    Decoder{Workers: cores},
-		Correlator: Correlator{Workers: cores, Horizon: Duration(24 * time.Hour), Coalesce: Duration(10 * time.Second), MaxEvents: 500_000, Rules: Rules{Shipped: true}},
+		Correlator: Correlator{Workers: cores, Horizon: Duration(24 * time.Hour), Coalesce: Duration(10 * time.Second), MaxEvents: 500_000, Evidence: defaultEvidence(), Rules: Rules{Shipped: true}},
 		Forwarder:  Forwarder{Sinks: []Sink{{Name: "screen", Type: "stdout", Format: "text"}}},
 	}
 }
@@ -271,6 +290,15 @@ func (c Config) invalid() []invalid {
 	}
 	if n := c.Correlator.MaxEvents; n < 1000 {
 		bad("correlator.max_events", "%d is too few; write at least 1000", n)
+	}
+	if n := c.Correlator.Evidence.Records; n < 0 || n > 1000 {
+		bad("correlator.evidence.records", "%d is not from 0 to 1000", n)
+	}
+	if n := c.Correlator.Evidence.Bytes; n < 0 || n > 4<<20 {
+		bad("correlator.evidence.bytes", "%s is not from 0B to 4MiB", n)
+	}
+	if n := c.Correlator.Evidence.EventIDs; n < 1 || n > 10_000 {
+		bad("correlator.evidence.event_ids", "%d is not from 1 to 10000", n)
 	}
 	if d := time.Duration(c.Correlator.Horizon); d < time.Minute || d > 7*24*time.Hour {
 		bad("correlator.horizon", "%s is not from 1m to 7d, which is how long MATCHES keeps its messages", c.Correlator.Horizon)

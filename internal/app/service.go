@@ -156,7 +156,7 @@ func (a *assembly) service(ctx context.Context, name string, js jetstream.JetStr
 		o := correlator.Options{
 			Workers: c.Correlator.Workers,
 			Horizon: time.Duration(c.Correlator.Horizon), Coalesce: time.Duration(c.Correlator.Coalesce),
-			MaxEvents: c.Correlator.MaxEvents,
+			MaxEvents: c.Correlator.MaxEvents, Limits: c.Correlator.Evidence.Limits(),
 			Ready: func(yes bool) {
 				a.health.set("windows", nil)
 				if !yes {

@@ -15,7 +15,7 @@ func ExampleLook_Alert() {
 		"userIdentity": {"arn": "arn:aws:iam::111122223333:user/alice"}, "sourceIPAddress": "198.51.100.7",
 		"recipientAccountId": "111122223333", "awsRegion": "eu-west-1"}`)
 	at := time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
-	a := alert.Detection(rule, "e1", at.UnixMilli(), record, alert.Object{Bucket: "trail", Key: "a.json.gz"}, at)
+	a := alert.Detection(rule, "e1", at.UnixMilli(), record, alert.Object{Bucket: "trail", Key: "a.json.gz"}, alert.DefaultLimits(), at)
 
 	fmt.Print(screen.Look{}.Alert(&a))
 	// Output:

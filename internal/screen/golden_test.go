@@ -48,7 +48,7 @@ func record(name, who, address, rest string) string {
 }
 
 func detection(rule, record string) alert.Alert {
-	return alert.Detection(rules[rule], "e1", noon.UnixMilli(), []byte(record), alert.Object{Bucket: "trail", Key: "a.json.gz"}, noon)
+	return alert.Detection(rules[rule], "e1", noon.UnixMilli(), []byte(record), alert.Object{Bucket: "trail", Key: "a.json.gz"}, alert.DefaultLimits(), noon)
 }
 
 func correlation(rule string, group map[string]string, count int, records ...string) alert.Alert {
@@ -58,7 +58,7 @@ func correlation(rule string, group map[string]string, count int, records ...str
 	}
 	a.Describe([]byte(records[0]))
 	for _, r := range records {
-		a.AddRecord([]byte(r), alert.Object{Bucket: "trail", Key: "a.json.gz"})
+		a.AddRecord([]byte(r), alert.Object{Bucket: "trail", Key: "a.json.gz"}, alert.DefaultLimits())
 	}
 	return a
 }

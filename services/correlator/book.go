@@ -23,14 +23,16 @@ type key struct {
 	ledger      Ledger
 }
 
-func newKey(g *group) key {
+func newKey(g *group, limits alert.Limits) key {
 	fields := make(map[string]string, len(g.values))
 	for i, f := range g.correlation.GroupBy() {
 		if i < len(g.values) {
 			fields[f] = g.values[i]
 		}
 	}
-	return key{correlation: g.correlation, ledger: Ledger{Rule: ruleOf(g.correlation.Meta()), Token: g.id.String(), Fields: fields}}
+	return key{correlation: g.correlation, ledger: Ledger{
+		Rule: ruleOf(g.correlation.Meta()), Token: g.id.String(), Fields: fields, Limits: limits,
+	}}
 }
 
 // place is the account and the region that a group fixes, if it does.
@@ -142,7 +144,7 @@ func (b *books) plan(ctx context.Context, k key, have *book, w *window.Group, at
 	at.asOf.Sequence = max(at.asOf.Sequence, ahead)
 	n := 0
 	for _, r := range k.ledger.Plan(have.alerts, w, at.asOf, time.Now()) {
-		err := r.Fill(func(ref window.Ref) ([]byte, alert.Object, error) { return b.evidence.read(ctx, ref) })
+		err := r.Fill(k.ledger.Limits, func(ref window.Ref) ([]byte, alert.Object, error) { return b.evidence.read(ctx, ref) })
 		if err != nil {
 			return n, err
 		}

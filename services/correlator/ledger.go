@@ -59,9 +59,8 @@ type Ledger struct {
 	Token string
 	// Fields are the group-by fields with their values.
 	Fields map[string]string
-	// MaxEventIDs bounds the identities that an alert lists; 0 means
-	// alert.MaxEventIDs.
-	MaxEventIDs int
+	// Limits bound what an alert carries.
+	Limits alert.Limits
 }
 
 // Plan returns the revisions that make the stored alerts of a group say what

@@ -207,7 +207,7 @@ type scribe struct {
 }
 
 func newScribe(log []window.Event, holds window.Condition) *scribe {
-	o := &scribe{log: log, holds: holds, ledger: Ledger{Rule: alert.Rule{ID: "r", Title: "R", Level: "high"}, Token: "group"}}
+	o := &scribe{log: log, holds: holds, ledger: Ledger{Rule: alert.Rule{ID: "r", Title: "R", Level: "high"}, Token: "group", Limits: alert.DefaultLimits()}}
 	o.restart()
 	return o
 }

@@ -118,7 +118,7 @@ func TestLedgerBehindIsQuiet(t *testing.T) {
 func TestForgettingRevisesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := newScribe(drawLog(t, 30), drawAny(t))
-		o.ledger.MaxEventIDs = rapid.SampledFrom([]int{0, 3}).Draw(t, "max ids")
+		o.ledger.Limits.EventIDs = rapid.SampledFrom([]int{10_000, 3}).Draw(t, "max ids")
 		age(t, o)
 		s := &desk{t: t}
 		o.fold(len(o.log))
@@ -144,7 +144,7 @@ func age(t *rapid.T, o *scribe) {
 func TestAlertsOnlyGainFromForgetfulGroups(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := newScribe(drawLog(t, 40), drawGrowing(t))
-		o.ledger.MaxEventIDs = rapid.SampledFrom([]int{0, 3}).Draw(t, "max ids")
+		o.ledger.Limits.EventIDs = rapid.SampledFrom([]int{10_000, 3}).Draw(t, "max ids")
 		age(t, o)
 		s := &desk{t: t}
 		for o.read < len(o.log) {
@@ -166,7 +166,7 @@ func TestAlertsOnlyGainFromForgetfulGroups(t *testing.T) {
 			if a.State == alert.Withdrawn || a.Count < b.Count || a.FirstSeen.After(b.FirstSeen) || a.LastSeen.Before(b.LastSeen) {
 				t.Fatalf("alert %s lost something:\n%+v\n%+v", a.ID, b, a)
 			}
-			if o.ledger.MaxEventIDs == 0 {
+			if o.ledger.Limits.EventIDs > 3 {
 				for _, id := range b.EventIDs {
 					if !slices.Contains(a.EventIDs, id) {
 						t.Fatalf("alert %s lost event %s", a.ID, id)

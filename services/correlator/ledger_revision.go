@@ -16,19 +16,19 @@ type Revision struct {
 	// has them already.
 	Lead *window.Ref
 	// Evidence are the records that the alert should carry, at most
-	// alert.MaxRecords, in order: of more events the first and the last ones.
+	// Limits.Records, in order: of more events the first and the last ones.
 	Evidence []window.Ref
 	// add says that Evidence comes on top of what the alert carries, instead
 	// of replacing it: some of its events cannot be read back any more.
 	add bool
 }
 
-// Fill reads the evidence back and puts it into the alert, within its limits.
+// Fill reads the evidence back and puts it into the alert, within limits.
 // Read returns a record and the object that it came from, or nil for a record
 // that is not there any more. What was read for an earlier revision stays if
 // nothing can be read now. An error of read is returned as it is, and the
 // revision is then not to be used.
-func (r *Revision) Fill(read func(window.Ref) ([]byte, alert.Object, error)) error {
+func (r *Revision) Fill(limits alert.Limits, read func(window.Ref) ([]byte, alert.Object, error)) error {
 	if r.Lead != nil {
 		record, _, err := read(*r.Lead)
 		if err != nil {
@@ -48,7 +48,7 @@ func (r *Revision) Fill(read func(window.Ref) ([]byte, alert.Object, error)) err
 			return err
 		}
 		if record != nil {
-			fresh.AddRecord(record, from)
+			fresh.AddRecord(record, from, limits)
 		}
 	}
 	if len(fresh.Records) > 0 {
@@ -63,7 +63,7 @@ func (p *plan) exact(a alert.Alert, e window.Episode) Revision {
 	for n := range e.Events() {
 		ids = append(ids, n.ID)
 	}
-	ids = alert.ClipEventIDs(ids, p.maxEventIDs())
+	ids = alert.ClipEventIDs(ids, p.Limits.EventIDs)
 
 	r := Revision{Alert: a}
 	if a.Revision == 0 || markOf(e.FirstHeld()).Compare(a.Held.First) != 0 {
@@ -71,7 +71,7 @@ func (p *plan) exact(a alert.Alert, e window.Episode) Revision {
 		r.Lead = &lead
 	}
 	if e.Len() != a.Count || !slices.Equal(ids, a.EventIDs) {
-		r.Evidence = both(e.Len(), alert.MaxRecords, func(i int) window.Ref { return e.Event(i).Evidence })
+		r.Evidence = both(e.Len(), p.Limits.Records, func(i int) window.Ref { return e.Event(i).Evidence })
 	}
 	r.State, r.SupersededBy = p.stateOf(a, e), ""
 	r.Count, r.EventIDs = e.Len(), ids
@@ -99,12 +99,12 @@ func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
 	}
 
 	r := Revision{Alert: a, add: true}
-	if room := alert.MaxRecords - len(a.Records); room > 0 {
+	if room := p.Limits.Records - len(a.Records); room > 0 {
 		r.Evidence = both(len(added), room, func(i int) window.Ref { return added[i] })
 	}
 	r.State, r.SupersededBy, r.Partial = p.stateOf(a, e), "", true
 	r.Count += len(added)
-	r.EventIDs = alert.ClipEventIDs(ids, p.maxEventIDs())
+	r.EventIDs = alert.ClipEventIDs(ids, p.Limits.EventIDs)
 	if first := alert.Time(e.First().Time); first.Before(a.FirstSeen) {
 		r.FirstSeen = first
 	}
@@ -147,11 +147,4 @@ func both(n, limit int, at func(int) window.Ref) []window.Ref {
 		}
 	}
 	return refs
-}
-
-func (p *plan) maxEventIDs() int {
-	if p.MaxEventIDs > 0 {
-		return p.MaxEventIDs
-	}
-	return alert.MaxEventIDs
 }

@@ -27,7 +27,7 @@ type bench struct {
 func newBench(t *testing.T, holds window.Condition) *bench {
 	return &bench{
 		t:      t,
-		ledger: Ledger{Rule: alert.Rule{ID: "r"}, Token: "group", Fields: map[string]string{"recipientAccountId": "111122223333"}},
+		ledger: Ledger{Rule: alert.Rule{ID: "r"}, Token: "group", Fields: map[string]string{"recipientAccountId": "111122223333"}, Limits: alert.DefaultLimits()},
 		group:  window.New(span, holds),
 		epoch:  ledgerEpoch,
 	}
@@ -234,7 +234,7 @@ func TestFill(t *testing.T) {
 	}
 	t.Run("the lead describes, the evidence replaces", func(t *testing.T) {
 		r := revision()
-		if err := r.Fill(all); err != nil {
+		if err := r.Fill(alert.DefaultLimits(), all); err != nil {
 			t.Fatal(err)
 		}
 		if r.Actor != "user 2" || len(r.Records) != 2 || len(r.Objects) != 1 || r.Objects[0].Key != "new" {
@@ -244,7 +244,7 @@ func TestFill(t *testing.T) {
 	t.Run("evidence of an alert that is partly forgotten is added", func(t *testing.T) {
 		r := revision()
 		r.add = true
-		if err := r.Fill(all); err != nil {
+		if err := r.Fill(alert.DefaultLimits(), all); err != nil {
 			t.Fatal(err)
 		}
 		if len(r.Records) != 3 || len(r.Objects) != 2 {
@@ -256,7 +256,7 @@ func TestFill(t *testing.T) {
 	})
 	t.Run("what is not there any more changes nothing", func(t *testing.T) {
 		r := revision()
-		if err := r.Fill(func(window.Ref) ([]byte, alert.Object, error) { return nil, alert.Object{}, nil }); err != nil {
+		if err := r.Fill(alert.DefaultLimits(), func(window.Ref) ([]byte, alert.Object, error) { return nil, alert.Object{}, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(stored, r.Alert); diff != "" {
@@ -265,7 +265,7 @@ func TestFill(t *testing.T) {
 	})
 	t.Run("an error is the caller's", func(t *testing.T) {
 		r, broken := revision(), errors.New("broken")
-		if err := r.Fill(func(window.Ref) ([]byte, alert.Object, error) { return nil, alert.Object{}, broken }); !errors.Is(err, broken) {
+		if err := r.Fill(alert.DefaultLimits(), func(window.Ref) ([]byte, alert.Object, error) { return nil, alert.Object{}, broken }); !errors.Is(err, broken) {
 			t.Errorf("err = %v", err)
 		}
 	})
@@ -275,7 +275,7 @@ func TestFill(t *testing.T) {
 func BenchmarkPlan(b *testing.B) {
 	for _, n := range []int64{10, 1_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			ledger := Ledger{Rule: alert.Rule{ID: "r"}, Token: "group"}
+			ledger := Ledger{Rule: alert.Rule{ID: "r"}, Token: "group", Limits: alert.DefaultLimits()}
 			g := window.New(span, moreThan(2))
 			var stored []alert.Alert
 			for i := range n {

@@ -23,6 +23,7 @@ import (
 type matcher struct {
 	rules      *sigma.Set
 	partitions int
+	limits     alert.Limits
 	metrics    *metrics
 }
 
@@ -89,7 +90,7 @@ func (m *matcher) candidates(b *trailbellv1.EventBatch) ([]sigma.Candidates, boo
 
 func (m *matcher) detect(ctx context.Context, rule *sigma.CompiledRule, b *trailbellv1.EventBatch, i int, record []byte, out *stage.Output) error {
 	a := alert.Detection(ruleOf(rule.Meta()), b.GetIdentities()[i], b.GetTimes()[i], record,
-		alert.Object{Bucket: b.GetObject().GetBucket(), Key: b.GetObject().GetKey()}, time.Now())
+		alert.Object{Bucket: b.GetObject().GetBucket(), Key: b.GetObject().GetKey()}, m.limits, time.Now())
 	p, err := publication(&a, streams.AlertsSubject(a.Rule.Level, label(rule.Meta()), a.Account, a.Region, detectionGroup))
 	if err != nil {
 		return err

@@ -104,7 +104,7 @@ func (o *owner) listen(since uint64) {
 		case o.folded <= o.quiet:
 			g.window.Settle()
 		case g.voice == nil:
-			g.voice = &voice{key: newKey(g)}
+			g.voice = &voice{key: newKey(g, o.Limits)}
 			// Of a group that nobody has written about there is most likely
 			// nothing to read, and if there is, the first write is refused.
 			g.voice.book.read = g.born > o.quiet
@@ -200,7 +200,7 @@ func (o *owner) correct(at visit) {
 		return // forgotten, and then nothing is revised
 	}
 	if g.voice == nil {
-		g.voice = &voice{key: newKey(g)}
+		g.voice = &voice{key: newKey(g, o.Limits)}
 	}
 	v := g.voice
 	if v.book.read && at.sequence <= v.book.last {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/trailbell/trailbell/internal/alert"
 	"github.com/trailbell/trailbell/internal/lease"
 	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/internal/stage"
@@ -31,6 +32,8 @@ type Options struct {
 	// what they hold: each value of an event, and each group of a chain in which
 	// one may count, is as much as an event.
 	MaxEvents int
+	// Limits bound what an alert carries.
+	Limits alert.Limits
 	// Ready is told whether this process can do its part: as the owner of
 	// partitions it cannot until their windows have been rebuilt. It may be nil.
 	Ready func(bool)
@@ -49,7 +52,7 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 	}
 	m := newMetrics(r, rules)
 	shell := stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts)
-	matcher := &matcher{rules: rules, partitions: len(s.written), metrics: m}
+	matcher := &matcher{rules: rules, partitions: len(s.written), limits: o.Limits, metrics: m}
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

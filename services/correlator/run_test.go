@@ -141,7 +141,7 @@ func publishBatch(t testing.TB, js jetstream.JetStream, object, source string, e
 var fast = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 200 * time.Millisecond, Dead: 300 * time.Millisecond}
 
 func options() Options {
-	return Options{Workers: 2, Horizon: 24 * time.Hour, Coalesce: 10 * time.Millisecond, MaxEvents: 100_000}
+	return Options{Workers: 2, Horizon: 24 * time.Hour, Coalesce: 10 * time.Millisecond, MaxEvents: 100_000, Limits: alert.DefaultLimits()}
 }
 
 // run runs a correlator until the returned function is called.
@@ -468,7 +468,7 @@ func TestALogThatLostItsEndIsWrittenAbout(t *testing.T) {
 		a.AsOf.Sequence += 1000
 		c := rules.Correlations()[0]
 		values := []string{"111122223333", "192.0.2.7"}
-		k := newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values})
+		k := newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}, alert.DefaultLimits())
 		shelf := &stand{js: js, alerts: st.alerts, shell: stage.NewMetrics(prometheus.NewRegistry(), "correlator", streams.Alerts), log: natstest.Quiet}
 		last, err := shelf.read(t.Context(), k, func(alert.Alert) {})
 		if err != nil {
@@ -557,7 +557,7 @@ func TestAMessageThatIsNoAlertSilencesNoGroup(t *testing.T) {
 	rules := ruleSet(t, bell)
 	c := rules.Correlations()[0]
 	values := []string{"111122223333", "192.0.2.7"}
-	where := newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}).subject()
+	where := newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}, alert.DefaultLimits()).subject()
 	if _, err := js.Publish(t.Context(), where, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}

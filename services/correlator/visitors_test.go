@@ -43,7 +43,7 @@ func TestTheLastWordOfAnOwnerThatIsBehindIsCorrected(t *testing.T) {
 			c := rules.Correlations()[0]
 			values := []string{"111122223333", "192.0.2.7"}
 			g := &group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}
-			k := newKey(g)
+			k := newKey(g, alert.DefaultLimits())
 			held := alert.Mark{Time: start.Add(2 * time.Minute), EventID: "id-2"}
 			a := alert.Alert{
 				ID: alert.CorrelationID(k.ledger.Token, "id-2"), Kind: alert.KindCorrelation, State: alert.Open, Revision: 1,
