@@ -89,3 +89,57 @@ func TestOwnerKnowsHowMuchItRemembers(t *testing.T) {
 		}
 	}
 }
+
+// What is late is said by the log, and no event time makes another event late:
+// neither in the count nor in what is remembered.
+func TestAnAbsurdTimeMakesNothingElseLate(t *testing.T) {
+	rules := ruleSet(t, bell)
+	o := bound(t, rules, 1000)
+	now := start.UnixMilli()
+	horizon := o.Horizon.Milliseconds()
+	c := rules.Correlations()[0]
+	fold := func(stored int64, times ...int64) {
+		o.folded++
+		m := message{sequence: o.folded, stored: stored, batch: &trailbellv1.MatchBatch{}}
+		for i, at := range times {
+			m.batch.Matches = append(m.batch.Matches, &trailbellv1.Match{
+				Correlation: c.Meta().ID, Definition: c.Fingerprint(), Group: []string{"111122223333", "192.0.2.7"},
+				Identity: fmt.Sprint(o.folded, "-", i), Time: at,
+			})
+		}
+		if err := o.fold(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := func() float64 {
+		all := prometheus.NewPedanticRegistry()
+		all.MustRegister(o.windows.metrics.late)
+		families, err := all.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return families[0].GetMetric()[0].GetCounter().GetValue()
+	}
+	year := func(y int) int64 { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() }
+
+	fold(now, year(9999), year(2262), now)
+	fold(now, now-horizon, now-1)
+	if late() != 0 {
+		t.Errorf("%v matches are late, want none", late())
+	}
+	fold(now+minute, now+minute-horizon-1, year(1))
+	if late() != 2 {
+		t.Errorf("%v matches are late, want two", late())
+	}
+	if o.windows.size != 7 {
+		t.Errorf("%d events are remembered, want all 7", o.windows.size)
+	}
+	fold(now+horizon-minute, now)
+	if o.windows.size != 8 {
+		t.Errorf("%d events are remembered shortly before the horizon, want all 8", o.windows.size)
+	}
+	fold(now+2*horizon, year(9999))
+	if o.windows.size != 1 {
+		t.Errorf("%d events are remembered behind the horizon, want the last", o.windows.size)
+	}
+}
