@@ -14,7 +14,7 @@ import (
 // together. It is not safe for concurrent use; use [NewChain] or
 // [ChainDefinition.NewChain].
 type Chain struct {
-	*ChainDefinition
+	*chainLevels
 	facts  table[*fact]
 	groups table[*node]
 	nodes  slots[*node] // the groups, by slot
@@ -36,7 +36,10 @@ type Chain struct {
 
 // ChainDefinition is the levels of a chain, made once for all chains of one
 // correlation.
-type ChainDefinition struct {
+type ChainDefinition struct{ chainLevels }
+
+// chainLevels is what a chain, which has it as a part, does not export.
+type chainLevels struct {
 	levels []chainLevel
 	order  []int // every level before those that it feeds
 	// longest is the longest timespan.
@@ -224,7 +227,7 @@ func NewChain(levels []Level) *Chain { return DefineChain(levels).NewChain() }
 
 // NewChain returns an empty chain that is so defined.
 func (d *ChainDefinition) NewChain() *Chain {
-	return &Chain{ChainDefinition: d, forgotten: none, oldest: math.MaxInt64}
+	return &Chain{chainLevels: &d.chainLevels, forgotten: none, oldest: math.MaxInt64}
 }
 
 // DefineChain returns the definition of chains with these levels. Level 0 is
@@ -232,7 +235,7 @@ func (d *ChainDefinition) NewChain() *Chain {
 // does not exist, or itself through others, or if a condition is such that
 // [Define] panics. The levels must not be changed.
 func DefineChain(levels []Level) *ChainDefinition {
-	c := &ChainDefinition{levels: make([]chainLevel, len(levels))}
+	c := &ChainDefinition{chainLevels{levels: make([]chainLevel, len(levels))}}
 	for i, l := range levels {
 		c.levels[i].Level = l
 		c.levels[i].definition = Define(l.Timespan, l.Condition)
@@ -381,7 +384,7 @@ func (c *Chain) renew(f *fact, e Event) {
 			}
 			if gone, was := n.link.back(f.time, e.ID); was {
 				gone.Time, gone.Evidence = e.Time, e.Evidence
-				n.link.leave(n.Definition, gone)
+				n.link.leave(n.definition, gone)
 			}
 		}
 		f.time, f.sequence, f.record = e.Time, e.Evidence.Sequence, e.Evidence.Record
@@ -550,7 +553,7 @@ func (c *Chain) take(q queued) {
 	i, _ := n.find(q.time, c.aside.text(&q.id))
 	e := n.remove(i)
 	e.Stored = q.stored.at()
-	n.link.leave(n.Definition, e)
+	n.link.leave(n.definition, e)
 	q.counts = 0
 	c.touch(n)
 }

@@ -4,7 +4,10 @@ import "math"
 
 // Definition is what is asked of a window, made once for all groups of one
 // correlation.
-type Definition struct {
+type Definition struct{ definition }
+
+// definition is what a group, which has it as a part, does not export.
+type definition struct {
 	timespan  int64
 	condition Condition
 }
@@ -14,14 +17,14 @@ type Definition struct {
 // ends there. Its slices must not be changed. Define panics if the condition
 // has an operator or a measure that does not exist.
 func Define(timespan int64, c Condition) *Definition {
-	d := &Definition{timespan, c}
-	newMeasure(d)
+	d := &Definition{definition{timespan, c}}
+	newMeasure(&d.definition)
 	return d
 }
 
 // NewGroup returns an empty group of windows that are so defined.
 func (d *Definition) NewGroup() *Group {
-	return &Group{sequence: sequence{Definition: d}, forgotten: none, oldest: math.MaxInt64}
+	return &Group{sequence: sequence{definition: &d.definition}, forgotten: none, oldest: math.MaxInt64}
 }
 
 // New returns an empty group with a definition of its own; see [Define].

@@ -250,7 +250,7 @@ func (g *Group) judge() {
 	}
 	m := g.measure
 	if m == nil {
-		m = newMeasure(g.Definition)
+		m = newMeasure(g.definition)
 	}
 	for _, t := range g.touched.merge() {
 		// An event that does not hold matters if it ends or divides a run; one

@@ -21,9 +21,9 @@ func (l *link) flipped(id string) {
 }
 
 // leave notes that an event is gone.
-func (l *link) leave(d *Definition, e Event) {
+func (l *link) leave(d *definition, e Event) {
 	if l.gone == nil {
-		l.gone = &sequence{Definition: d}
+		l.gone = &sequence{definition: d}
 	}
 	i, _ := l.gone.find(e.Time, e.ID)
 	l.gone.put(i, e)

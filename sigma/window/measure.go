@@ -19,7 +19,7 @@ type measure interface {
 	judge(s *sequence, t stretch, give func(i int, v verdict))
 }
 
-func newMeasure(d *Definition) measure {
+func newMeasure(d *definition) measure {
 	for _, b := range d.condition.Bounds {
 		b.test(0, true)
 	}

@@ -59,7 +59,7 @@ type mark struct {
 // if it has more numbers.
 const markEvery = 64
 
-func newOrderedRules(d *Definition) *orderedRules {
+func newOrderedRules(d *definition) *orderedRules {
 	m := &orderedRules{}
 	width := 0
 	for _, t := range d.condition.Terms {
@@ -82,7 +82,7 @@ func (m *orderedRules) widen(parts int) {
 }
 
 // lengths is how many lengths of sequences the bounds tell apart.
-func (d *Definition) lengths() int {
+func (d *definition) lengths() int {
 	most := int64(0)
 	for _, b := range d.condition.Bounds {
 		most = max(most, b.Value)

@@ -3,6 +3,7 @@ package window_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -286,6 +287,55 @@ func TestItDoesNotMatterWhenSomebodyLooks(t *testing.T) {
 			}
 			said = episodes(all)
 			all.Settle()
+		}
+	})
+}
+
+// A large group, that remembers where it judged last, is judged as one that gets
+// all of its events at once, in order.
+func TestLargeGroupsRememberRightly(t *testing.T) {
+	check(t, func(t *rapid.T, m window.Measure) {
+		c := condition(t, m)
+		for i := range c.Bounds {
+			c.Bounds[i].Value *= rapid.SampledFrom([]int64{1, 1, 8, 64}).Draw(t, "times")
+		}
+		// Too many events to draw each of them.
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		length := rapid.SampledFrom([]int64{0, 3, 30, 300}).Draw(t, "length")
+		n := rapid.IntRange(100, 500).Draw(t, "events")
+		late := rapid.SampledFrom([]int{1, 20, 100, 1_000}).Draw(t, "late") // at most
+		looks := rapid.SampledFrom([]int{1, 3, 30}).Draw(t, "looks")        // after so many
+		rare := rapid.SampledFrom([]int{1, 20}).Draw(t, "rare")             // all inputs but the last
+		g := window.New(3*span, c)
+		for i := range n {
+			e := window.Event{Time: length * int64(max(i-random.IntN(late), 0)) / 100, ID: fmt.Sprint(random.IntN(2 * n))}
+			e.Inputs = 1 << (inputs - 1)
+			if random.IntN(rare) == 0 {
+				e.Inputs = 1 << random.IntN(inputs)
+			}
+			e.Values = []int64{random.Int64N(9) - 2}
+			deliver(g, e)
+			if random.IntN(20) == 0 {
+				g.Remove(e)
+			}
+			if random.IntN(looks) == 0 {
+				g.Settle()
+			}
+			if random.IntN(100) > 0 && i < n-1 {
+				continue
+			}
+			want := window.New(3*span, c)
+			for e := range g.Events() {
+				want.Insert(e)
+			}
+			for e := range g.Events() {
+				if !g.Has(e.ID) {
+					t.Fatalf("%q is there, and Has says no", e.ID)
+				}
+			}
+			if diff := cmp.Diff(episodes(want), episodes(g)); diff != "" {
+				t.Fatalf("episodes of %d events (-at once +one by one):\n%s", g.Len(), diff)
+			}
 		}
 	})
 }

@@ -16,7 +16,7 @@ const none = int64(math.MinInt64)
 
 // sequence is the events of a group in order: what a measure sees of it.
 type sequence struct {
-	*Definition
+	*definition
 	entries list[entry] // ordered by (time, identity)
 	aside   *aside      // nil while every entry has all in place
 	values  uint32      // of all events

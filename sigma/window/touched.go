@@ -40,7 +40,7 @@ func (s stretch) with(o stretch) stretch { return stretch{min(s.from, o.from), m
 
 // onwards returns the times at which a window may contain an event of the
 // given time.
-func (d *Definition) onwards(time int64) stretch {
+func (d *definition) onwards(time int64) stretch {
 	to := time + d.timespan
 	if to < time {
 		to = math.MaxInt64
