@@ -16,7 +16,7 @@ func serviceCommands() []*cobra.Command {
 		{"lister", "Find log objects in buckets", "Of several listers one works on a bucket and the others stand by.", bucket},
 		{"fetcher", "Get objects and cut them at record borders", "Any number of fetchers share the work. Buckets of the configuration say how\nto reach them; others are reached by the SDK's own chain.", bucket},
 		{"decoder", "Validate records and extract their hot fields", "Any number of decoders share the work.", ""},
-		{"correlator", "Run the rules, keep the windows", "Any number of correlators share the matching; one of them owns the windows\nand the others stand by.", "--rules ./rules"},
+		{"correlator", "Run the rules, keep the windows", "Any number of correlators share the matching and the partitions of the windows.", "--rules ./rules"},
 		{"forwarder", "Bring alerts to their sinks", "Of several forwarders one serves a sink and the others stand by.", "--config trailbell.yaml"},
 	}
 	var all []*cobra.Command
