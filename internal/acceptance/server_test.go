@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -12,18 +13,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/trailbell/trailbell/internal/s3"
+	"github.com/trailbell/trailbell/internal/streams"
 )
 
-// versitygw is the S3 server of the tests, as in the Makefile.
-const versitygw = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+// The servers of the tests: versitygw as in the Makefile, nats-server in the
+// version of go.mod.
+const (
+	versitygw  = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+	natsServer = "github.com/nats-io/nats-server/v2"
+)
 
 // patience bounds every wait; the first build of the S3 server is the longest.
 const patience = 2 * time.Minute
 
 // built are the programs under test, made once.
 var built struct {
-	trailbell, versitygw func() (string, error)
+	trailbell, versitygw, natsServer func() (string, error)
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -35,18 +43,19 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	build := func(name string, args ...string) func() (string, error) {
+	build := func(name, of string) func() (string, error) {
 		return sync.OnceValues(func() (string, error) {
-			cmd := exec.Command("go", args...)
+			cmd := exec.Command("go", "install", of)
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOBIN="+dir)
 			if out, err := cmd.CombinedOutput(); err != nil {
-				return "", fmt.Errorf("go %v: %w\n%s", args, err, out)
+				return "", fmt.Errorf("go install %s: %w\n%s", of, err, out)
 			}
 			return filepath.Join(dir, name), nil
 		})
 	}
-	built.trailbell = build("trailbell", "install", "github.com/trailbell/trailbell/cmd/trailbell")
-	built.versitygw = build("versitygw", "install", versitygw)
+	built.trailbell = build("trailbell", "github.com/trailbell/trailbell/cmd/trailbell")
+	built.versitygw = build("versitygw", versitygw)
+	built.natsServer = build("nats-server", natsServer)
 	return m.Run()
 }
 
@@ -57,53 +66,6 @@ func program(t *testing.T, build func() (string, error)) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// process is a program that runs beside the test.
-type process struct {
-	cmd    *exec.Cmd
-	stderr *bytes.Buffer
-	done   chan error
-}
-
-func start(t *testing.T, path string, env []string, args ...string) *process {
-	t.Helper()
-	p := &process{cmd: exec.Command(path, args...), stderr: &bytes.Buffer{}, done: make(chan error, 1)}
-	p.cmd.Env = env
-	p.cmd.Stderr = p.stderr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.done <- p.cmd.Wait() }()
-	t.Cleanup(p.kill)
-	return p
-}
-
-// kill ends it as kill -9 does, and waits for it. It may be called again.
-func (p *process) kill() {
-	if p.done == nil {
-		return
-	}
-	_ = p.cmd.Process.Kill() // it may have ended by itself
-	<-p.done
-	p.done = nil
-}
-
-// stop ends it as a service manager does.
-func (p *process) stop(t *testing.T) {
-	t.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-p.done:
-		if err != nil {
-			t.Errorf("%s ended with %v:\n%s", p.cmd.Path, err, p.stderr)
-		}
-		p.done = nil
-	case <-time.After(patience):
-		t.Fatalf("%s did not end", p.cmd.Path)
-	}
 }
 
 const (
@@ -144,28 +106,50 @@ func serve(t *testing.T) *s3.Client {
 	return client
 }
 
-func freeAddress(t *testing.T) string {
+// startNATS runs a NATS server with the configuration of deploy/ and a store that
+// outlives it.
+func startNATS(t *testing.T, address, dir string) *process {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	text, err := os.ReadFile("../../deploy/nats.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	text = bytes.Replace(text, []byte("store_dir: /data"), fmt.Appendf(nil, "store_dir: %q", dir), 1)
+	configuration := filepath.Join(dir, "nats.conf")
+	if err := os.WriteFile(configuration, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, monitor, err := net.SplitHostPort(freeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, program(t, built.natsServer), os.Environ(),
+		"--config", configuration, "--addr", host, "--port", port, "--http_port", monitor)
+	eventually(t, "the NATS server listens", func(context.Context) bool {
+		if p.ended() {
+			t.Fatalf("%s ended by itself with %v:\n%s", p.cmd, p.err, p.stderr)
+		}
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
+	})
+	return p
 }
 
-// eventually waits until ok.
-func eventually(t *testing.T, what string, ok func(context.Context) bool) {
+// connect opens a connection to a NATS server that lasts as long as the test,
+// whatever becomes of the server.
+func connect(t *testing.T, address string) jetstream.JetStream {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !ok(ctx) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("in vain: %s", what)
-		case <-tick.C:
-		}
+	nc, js, err := streams.Connect("nats://"+address, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(nc.Close)
+	return js
 }
