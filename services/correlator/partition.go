@@ -132,12 +132,7 @@ func (p *partition) run(ctx context.Context, ring func()) error {
 			timer.Reset(p.owner.untilDue(time.Now(), saveEvery))
 		}
 	})
-	err = g.Wait()
-	// So that the next owner has less to look at; it does without if need be.
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveEvery)
-	defer cancel()
-	_ = p.saveHeard(closing)
-	return err
+	return g.Wait()
 }
 
 // fold folds m and what has arrived behind it.
@@ -204,22 +199,12 @@ func (p *partition) save(ctx context.Context, idle, empty bool) error {
 		}
 		p.saved, p.savedAt = reached, time.Now()
 	}
-	if time.Since(p.heardAt) >= heardEvery {
-		p.heardAt = time.Now()
-		return p.saveHeard(ctx)
+	if p.noted > p.savedHeard && time.Since(p.heardAt) >= heardEvery && !p.owner.correcting() {
+		if err := p.heard.Raise(ctx, p.noted); err != nil {
+			return err
+		}
+		p.savedHeard, p.heardAt = p.noted, time.Now()
 	}
-	return nil
-}
-
-// saveHeard notes up to where we know who wrote in ALERTS.
-func (p *partition) saveHeard(ctx context.Context) error {
-	if p.noted <= p.savedHeard || p.owner.correcting() {
-		return nil
-	}
-	if err := p.heard.Raise(ctx, p.noted); err != nil {
-		return err
-	}
-	p.savedHeard = p.noted
 	return nil
 }
 

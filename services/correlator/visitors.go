@@ -44,46 +44,42 @@ func newVisitors(alerts jetstream.Stream) *visitors {
 
 // run listens until ctx ends.
 func (v *visitors) run(ctx context.Context) error {
-	return v.read(ctx, v.up+1, func(at visit) bool {
-		v.tell(at)
-		return true
-	})
-}
-
-// read passes on who wrote in ALERTS from a sequence on, until each returns false
-// or ctx ends.
-func (v *visitors) read(ctx context.Context, from uint64, each func(visit) bool) error {
-	fail := func(err error) error {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
-	}
-	c, err := v.alerts.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, HeadersOnly: true,
-	})
+	c, err := v.consumer(ctx, v.up+1)
 	if err != nil {
-		return fail(err)
+		return err
 	}
 	it, err := c.Messages()
 	if err != nil {
-		return fail(err)
+		return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
 	}
 	defer it.Stop()
 	stop := context.AfterFunc(ctx, it.Stop)
 	defer stop()
 	for {
 		m, err := it.Next()
-		if errors.Is(err, jetstream.ErrNoHeartbeat) && ctx.Err() == nil {
-			continue
-		}
-		if err != nil {
-			return fail(err)
-		}
-		if at, err := visitOf(m); err == nil && !each(at) {
+		switch {
+		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, jetstream.ErrNoHeartbeat):
+			continue
+		case err != nil:
+			return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
+		}
+		if at, err := visitOf(m); err == nil {
+			v.tell(at)
 		}
 	}
+}
+
+// consumer reads the subjects of ALERTS from a sequence on.
+func (v *visitors) consumer(ctx context.Context, from uint64) (jetstream.Consumer, error) {
+	c, err := v.alerts.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, HeadersOnly: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", streams.Alerts, err)
+	}
+	return c, nil
 }
 
 // visitOf reads a message. That of a detection has no group.
@@ -109,9 +105,8 @@ func (v *visitors) tell(at visit) {
 	}
 }
 
-// joinWithin bounds the read of what has been written already, in case that the
-// last of it has been dropped since. It is looked at again by the next owner.
-const joinWithin = 30 * time.Second
+// since is how long a read of what has been written already waits for more.
+const since = 2 * time.Second
 
 // join begins to tell a partition, with what was written after a sequence. A
 // group's name does not say its partition, since that of a chain has many
@@ -125,16 +120,28 @@ func (v *visitors) join(ctx context.Context, partition int, from uint64, wake fu
 	if from >= up {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, joinWithin)
-	defer cancel()
-	return v.read(ctx, from+1, func(at visit) bool {
+	c, err := v.consumer(ctx, from+1)
+	if err != nil {
+		return err
+	}
+	for at := (visit{}); at.sequence < up; {
+		m, err := c.Next(jetstream.FetchMaxWait(since))
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoMessages) {
+			return nil // what came last has been dropped since
+		}
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
+		}
+		if at, err = visitOf(m); err != nil {
+			return err
+		}
 		if at.group != (streams.Group{}) {
 			v.mu.Lock()
 			i.visits = append(i.visits, at)
 			v.mu.Unlock()
 		}
-		return at.sequence < up
-	})
+	}
+	return nil
 }
 
 func (v *visitors) leave(partition int) {
