@@ -27,11 +27,17 @@ type matcher struct {
 	metrics    *metrics
 }
 
+// emitter takes what a batch gives: [stage.Output].
+type emitter interface {
+	Emit(ctx context.Context, p stage.Publication) error
+	Dead(ctx context.Context, d *trailbellv1.DeadLetter) error
+}
+
 // buffers hold decompressed slices while their records are looked at.
 // Whatever outlives that is copied.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Output) error {
+func (m *matcher) match(ctx context.Context, msg stage.Message, out emitter) error {
 	var b trailbellv1.EventBatch
 	if err := proto.Unmarshal(msg.Data, &b); err != nil {
 		return stage.Permanent(fmt.Errorf("not an event batch: %w", err))
@@ -47,7 +53,7 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out *stage.Outpu
 	return nil
 }
 
-func (m *matcher) matchRecords(ctx context.Context, b *trailbellv1.EventBatch, candidates []sigma.Candidates, msg stage.Message, out *stage.Output) error {
+func (m *matcher) matchRecords(ctx context.Context, b *trailbellv1.EventBatch, candidates []sigma.Candidates, msg stage.Message, out emitter) error {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	data, err := s2.Decode(*buffer, b.GetRecords())
@@ -88,7 +94,7 @@ func (m *matcher) candidates(b *trailbellv1.EventBatch) ([]sigma.Candidates, boo
 	return all, any
 }
 
-func (m *matcher) detect(ctx context.Context, rule *sigma.CompiledRule, b *trailbellv1.EventBatch, i int, record []byte, out *stage.Output) error {
+func (m *matcher) detect(ctx context.Context, rule *sigma.CompiledRule, b *trailbellv1.EventBatch, i int, record []byte, out emitter) error {
 	a := alert.Detection(ruleOf(rule.Meta()), b.GetIdentities()[i], b.GetTimes()[i], record,
 		alert.Object{Bucket: b.GetObject().GetBucket(), Key: b.GetObject().GetKey()}, m.limits, time.Now())
 	p, err := publication(&a, streams.AlertsSubject(a.Rule.Level, label(rule.Meta()), a.Account, a.Region, detectionGroup))
@@ -204,7 +210,7 @@ func (w *matches) put(m *trailbellv1.Match) {
 	p.size += size
 }
 
-func (w *matches) emit(ctx context.Context, out *stage.Output) error {
+func (w *matches) emit(ctx context.Context, out emitter) error {
 	for _, m := range w.tooLarge {
 		err := out.Dead(ctx, &trailbellv1.DeadLetter{
 			Reason: fmt.Sprintf("does not count for correlation %s: its group and values take %d bytes, and a match at most %d", m.correlation, m.size, maxMatch),

@@ -1,6 +1,8 @@
 package correlator
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -150,7 +152,9 @@ func (o *owner) write(ctx context.Context, groups []*group) error {
 		return nil
 	}
 	// In the order of the log, so that the progress grows.
-	slices.SortFunc(groups, func(a, b *group) int { return int(int64(a.voice.since) - int64(b.voice.since)) })
+	slices.SortFunc(groups, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(a.voice.since, b.voice.since), bytes.Compare(a.id[:], b.id[:]))
+	})
 	var eg errgroup.Group
 	eg.SetLimit(writers)
 	for _, g := range groups {

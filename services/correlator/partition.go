@@ -27,6 +27,10 @@ type partition struct {
 	ready    func()
 	log      *slog.Logger
 
+	opened    time.Time
+	in        chan jetstream.Msg
+	last      uint64 // sequence of the last message when it was opened
+	isReady   bool
 	delivered uint64 // sequence of the last message that was folded
 	saved     uint64 // progress as it was written last
 	savedAt   time.Time
@@ -35,7 +39,7 @@ type partition struct {
 	noted, savedHeard uint64
 	heardAt           time.Time
 	// wake has the loop look at what has changed beside the log.
-	wake chan struct{}
+	wake doorbell
 }
 
 const (
@@ -49,26 +53,58 @@ const (
 	atOnce = 512
 )
 
-func newWake() (wake chan struct{}, ring func()) {
-	wake = make(chan struct{}, 1)
-	return wake, func() {
-		select {
-		case wake <- struct{}{}:
-		default: // it will be looked at anyway
-		}
+// doorbell has somebody look, now or as soon as there is time. It holds one
+// ring.
+type doorbell chan struct{}
+
+func (d doorbell) ring() {
+	select {
+	case d <- struct{}{}:
+	default: // it will be looked at anyway
 	}
 }
 
 // run works until ctx ends.
-func (p *partition) run(ctx context.Context, ring func()) error {
+func (p *partition) run(ctx context.Context) error {
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return read(ctx, p.stores.matches, streams.MatchesSubject(p.number), p.in) })
+	g.Go(func() error {
+		timer := time.NewTimer(0)
+		defer timer.Stop()
+		for {
+			var arrived []jetstream.Msg
+			idle := false
+			select {
+			case <-ctx.Done():
+				return nil
+			case m := <-p.in:
+				arrived = p.drain(m)
+			case <-p.wake:
+			case <-timer.C:
+				idle = true
+			}
+			if err := p.turn(ctx, arrived, idle); err != nil {
+				return err
+			}
+			timer.Reset(p.owner.untilDue(time.Now(), saveEvery))
+		}
+	})
+	return g.Wait()
+}
+
+// open finds out from where on there is work.
+func (p *partition) open(ctx context.Context) error {
+	p.opened, p.in = time.Now(), make(chan jetstream.Msg, atOnce)
 	heard, err := p.heard.Read(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.visitors.join(ctx, p.number, heard, ring); err != nil {
+	if err := p.visitors.join(ctx, p.number, heard, p.wake.ring); err != nil {
 		return err
 	}
-	defer p.visitors.leave(p.number)
 	quiet, err := p.progress.Read(ctx)
 	if err != nil {
 		return err
@@ -86,74 +122,71 @@ func (p *partition) run(ctx context.Context, ring func()) error {
 		}
 		quiet = 0
 	}
-	last, err := p.stores.lastMatch(ctx, p.number)
-	if err != nil {
-		return err
-	}
 	p.owner.quiet, p.saved = quiet, quiet
-	start := time.Now()
-
-	in := make(chan jetstream.Msg, atOnce)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return read(ctx, p.stores.matches, streams.MatchesSubject(p.number), in) })
-	g.Go(func() error {
-		timer := time.NewTimer(0)
-		defer timer.Stop()
-		for ready := false; ; {
-			if !ready && p.delivered >= last {
-				ready = true
-				p.ready()
-				p.log.Debug("windows ready", "groups", len(p.owner.windows.groups), "took", time.Since(start).Round(time.Millisecond))
-			}
-			idle := false
-			select {
-			case <-ctx.Done():
-				return nil
-			case m := <-in:
-				if err := p.fold(ctx, m, in); err != nil {
-					return err
-				}
-			case <-p.wake:
-			case <-timer.C:
-				idle = true
-			}
-			if ready {
-				p.correct()
-			}
-			if err := p.owner.economize(ctx); err != nil {
-				return err
-			}
-			if err := p.owner.writeDue(ctx, time.Now()); err != nil {
-				return err
-			}
-			if err := p.save(ctx, idle, len(in) == 0); err != nil {
-				return err
-			}
-			timer.Reset(p.owner.untilDue(time.Now(), saveEvery))
-		}
-	})
-	return g.Wait()
+	if p.last, err = p.stores.lastMatch(ctx, p.number); err == nil {
+		p.rebuilt()
+	}
+	return err
 }
 
-// fold folds m and what has arrived behind it.
-func (p *partition) fold(ctx context.Context, m jetstream.Msg, in <-chan jetstream.Msg) error {
-	var batch []message
-	for {
-		is, err := p.decode(m)
-		if err != nil {
-			// Nobody else writes here, and nothing can be done about one message.
-			p.log.Error("passed over a message", "stream", streams.Matches, "sequence", is.sequence, "error", err)
-		}
-		batch = append(batch, is)
-		if len(batch) == atOnce {
-			break
-		}
+// rebuilt notices when all has been folded that was there at the start.
+func (p *partition) rebuilt() {
+	if !p.isReady && p.delivered >= p.last {
+		p.isReady = true
+		p.ready()
+		p.log.Debug("windows ready", "groups", len(p.owner.windows.groups), "took", time.Since(p.opened).Round(time.Millisecond))
+	}
+}
+
+// turn folds what has arrived, and writes what may be written now. Idle says
+// that there was nothing to do for a while.
+func (p *partition) turn(ctx context.Context, arrived []jetstream.Msg, idle bool) error {
+	if err := p.fold(ctx, arrived); err != nil {
+		return err
+	}
+	if p.rebuilt(); p.isReady {
+		p.correct()
+	}
+	if err := p.owner.economize(ctx); err != nil {
+		return err
+	}
+	if err := p.owner.writeDue(ctx, time.Now()); err != nil {
+		return err
+	}
+	return p.save(ctx, idle)
+}
+
+// close gives up what the windows hold, and hears no more.
+func (p *partition) close() {
+	p.visitors.leave(p.number)
+	p.owner.windows.close()
+}
+
+// drain returns m and what has arrived behind it, at most atOnce messages.
+func (p *partition) drain(m jetstream.Msg) []jetstream.Msg {
+	arrived := []jetstream.Msg{m}
+	for len(arrived) < atOnce {
 		select {
-		case m = <-in:
-			continue
+		case m := <-p.in:
+			arrived = append(arrived, m)
 		default:
+			return arrived
 		}
-		break
+	}
+	return arrived
+}
+
+func (p *partition) fold(ctx context.Context, arrived []jetstream.Msg) error {
+	if len(arrived) == 0 {
+		return nil
+	}
+	batch := make([]message, len(arrived))
+	for i, m := range arrived {
+		var err error
+		if batch[i], err = p.decode(m); err != nil {
+			// Nobody else writes here, and nothing can be done about one message.
+			p.log.Error("passed over a message", "stream", streams.Matches, "sequence", batch[i].sequence, "error", err)
+		}
 	}
 	p.delivered = batch[len(batch)-1].sequence
 	return p.owner.fold(ctx, batch...)
@@ -184,8 +217,8 @@ func (p *partition) correct() {
 }
 
 // save writes the progress.
-func (p *partition) save(ctx context.Context, idle, empty bool) error {
-	if !empty && time.Since(p.savedAt) < saveEvery {
+func (p *partition) save(ctx context.Context, idle bool) error {
+	if len(p.in) > 0 && time.Since(p.savedAt) < saveEvery {
 		return nil
 	}
 	if idle {

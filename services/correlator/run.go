@@ -61,7 +61,9 @@ func Run(ctx context.Context, js jetstream.JetStream, rules *sigma.Set, o Option
 			Workers: o.Workers, PullBytes: streams.PullBytes,
 			Gates:   map[string]*stage.Gate{streams.Matches: stage.NewGate(s.matches, newSlowest(s.written).read, shell.Lost(log, streams.Matches))},
 			Metrics: shell, Log: log,
-		}, matcher.match)
+		}, func(ctx context.Context, msg stage.Message, out *stage.Output) error {
+			return matcher.match(ctx, msg, out)
+		})
 	})
 	if len(rules.Correlations()) == 0 {
 		return g.Wait()
@@ -112,20 +114,27 @@ func (o *owners) run(ctx context.Context, number int) error {
 	rebuilt := sync.OnceFunc(func() { o.rebuild(-1) })
 	defer rebuilt()
 
-	heard, err := progress.Open(ctx, o.js, fmt.Sprintf("windows-%d-heard", number), o.stores.alerts.CachedInfo().Created)
+	p, err := o.partition(ctx, number, rebuilt)
 	if err != nil {
 		return err
 	}
-	log := o.log.With("partition", number)
-	wake, ring := newWake()
-	share := o.budget.share(ring)
-	owner := newOwner(o.Options, o.rules, o.stores.epoch, share, o.books, o.metrics, log)
-	defer owner.windows.close()
-	p := &partition{
-		number: number, owner: owner, stores: o.stores, progress: o.stores.written[number], heard: heard,
-		visitors: o.visitors, ready: rebuilt, log: log, wake: wake,
+	defer p.close()
+	return p.run(ctx)
+}
+
+// partition returns a partition that is yet to be rebuilt.
+func (o *owners) partition(ctx context.Context, number int, ready func()) (*partition, error) {
+	heard, err := progress.Open(ctx, o.js, fmt.Sprintf("windows-%d-heard", number), o.stores.alerts.CachedInfo().Created)
+	if err != nil {
+		return nil, err
 	}
-	return p.run(ctx, ring)
+	log := o.log.With("partition", number)
+	wake := make(doorbell, 1)
+	return &partition{
+		number: number, owner: newOwner(o.Options, o.rules, o.stores.epoch, o.budget.share(wake.ring), o.books, o.metrics, log),
+		stores: o.stores, progress: o.stores.written[number], heard: heard,
+		visitors: o.visitors, ready: ready, log: log, wake: wake,
+	}, nil
 }
 
 // rebuild counts the partitions that are being rebuilt.
