@@ -2,6 +2,7 @@ package correlator
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -100,7 +101,7 @@ type call struct {
 	size       int // in tenths
 }
 
-func (c call) time() time.Time { return start.Add(time.Duration(c.second) * time.Second) }
+func (c call) time() time.Time { return time.Unix(start.Unix()+int64(c.second), 0).UTC() }
 
 func (c call) name() string {
 	if c.write {
@@ -109,18 +110,28 @@ func (c call) name() string {
 	return "Read"
 }
 
+// record has no user and no host where they are empty.
 func (c call) record() string {
-	return fmt.Sprintf(`{"eventTime":%q,"eventID":%q,"eventSource":"test.amazonaws.com","eventName":%q,"user":%q,"host":%q,"key":"k%d","size":%d.%d}`,
-		c.time().Format(time.RFC3339), c.id, c.name(), c.user, c.host, c.key, c.size/10, c.size%10)
+	group := ""
+	for _, f := range [][2]string{{"user", c.user}, {"host", c.host}} {
+		if f[1] != "" {
+			group += fmt.Sprintf("%q:%q,", f[0], f[1])
+		}
+	}
+	return fmt.Sprintf(`{"eventTime":%q,"eventID":%q,"eventSource":"test.amazonaws.com","eventName":%q,%s"key":"k%d","size":%d.%d}`,
+		c.time().Format(time.RFC3339), c.id, c.name(), group, c.key, c.size/10, c.size%10)
+}
+
+func entries(calls []call) (all []entry) {
+	for _, c := range calls {
+		all = append(all, entry{c.id, c.time(), c.name(), c.record()})
+	}
+	return all
 }
 
 func publishCalls(t *testing.T, js jetstream.JetStream, object string, calls []call) {
 	t.Helper()
-	var entries []entry
-	for _, c := range calls {
-		entries = append(entries, entry{c.id, c.time(), c.name(), c.record()})
-	}
-	publishBatch(t, js, object, "test.amazonaws.com", entries)
+	publishBatch(t, js, object, "test.amazonaws.com", entries(calls))
 }
 
 // toll says what a correlation of peal means: which calls count, by what they
@@ -208,7 +219,7 @@ func inOrder(a, b call) int {
 func (l toll) verdicts(calls []call) (groups map[string][]call, held map[string]bool) {
 	groups, held = map[string][]call{}, map[string]bool{}
 	for _, c := range calls {
-		if l.counts(c) {
+		if l.group(c) != "" && l.counts(c) {
 			groups[l.group(c)] = append(groups[l.group(c)], c)
 		}
 	}
@@ -227,39 +238,96 @@ func (l toll) verdicts(calls []call) (groups map[string][]call, held map[string]
 	return groups, held
 }
 
-// episodes returns the events of each maximal run of calls that hold, with
-// those of their windows.
-func (l toll) episodes(calls []call) []string {
+// episodes returns each maximal run of calls that hold, with the calls of their
+// windows, by group.
+func (l toll) episodes(calls []call) map[string][]story {
 	groups, held := l.verdicts(calls)
-	var told []string
+	told := map[string][]story{}
 	for group, g := range groups {
-		var ids []string
-		flush := func() {
-			if ids != nil {
-				told = append(told, fmt.Sprint(group, " ", ids))
+		var run []call // those of the windows
+		var last call  // at which the condition held
+		tell := func(state alert.State) {
+			if run != nil {
+				told[group] = append(told[group], story{state, len(run), run[0].time(), last.time(), idsOf(run)})
 			}
-			ids = nil
+			run = nil
 		}
-		for i, last := range g {
-			if !held[last.id] {
-				flush()
+		for i, c := range g {
+			if !held[c.id] {
+				tell(alert.Ended)
 				continue
 			}
-			for _, c := range g[:i+1] {
-				if last.second-c.second <= l.span && !slices.Contains(ids, c.id) {
-					ids = append(ids, c.id)
+			last = c
+			for _, w := range g[:i+1] {
+				if c.second-w.second <= l.span && !slices.Contains(run, w) {
+					run = append(run, w)
 				}
 			}
 		}
-		flush()
+		tell(alert.Open)
 	}
-	slices.Sort(told)
 	return told
 }
 
+func idsOf(calls []call) (ids []string) {
+	for _, c := range calls {
+		ids = append(ids, c.id)
+	}
+	return ids
+}
+
+func (s story) of(group string) string {
+	return fmt.Sprintf("%s %s %d from %s to %s: %s", group, s.State, s.Count, s.FirstSeen.Format(time.RFC3339), s.Last.Format(time.RFC3339), s.EventIDs)
+}
+
+// rung spells the living alerts of correlations, by name.
+func rung(last map[string]alert.Alert) map[string][]string {
+	told := map[string][]string{}
+	for _, a := range last {
+		if a.State.Living() && a.Kind == alert.KindCorrelation {
+			told[a.Rule.Name] = append(told[a.Rule.Name], story{a.State, a.Count, a.FirstSeen, a.LastSeen, a.EventIDs}.of(a.Group["user"]))
+		}
+	}
+	for name := range told {
+		slices.Sort(told[name])
+	}
+	return told
+}
+
+// expected spells the episodes of correlations of peal, as rung does.
+func expected(calls []call, names ...string) map[string][]string {
+	told := map[string][]string{}
+	for _, name := range names {
+		var episodes map[string][]story
+		switch name {
+		case "busy_then_write":
+			episodes = over(
+				toll{reads, byHost, 60, func(w []call) bool { return len(w) >= 3 }},
+				toll{all, byUser, 40, func(w []call) bool { return follows(w, reads, writes) }}, calls)
+		case "pairs":
+			episodes = over(
+				toll{reads, byHost, 60, func(w []call) bool { return len(w) == 2 }},
+				toll{reads, byUser, 600, func(w []call) bool { return len(w) >= 2 }}, calls)
+		default:
+			episodes = tolls[name].episodes(calls)
+		}
+		for group, stories := range episodes {
+			for _, s := range stories {
+				told[name] = append(told[name], s.of(group))
+			}
+		}
+		slices.Sort(told[name])
+	}
+	maps.DeleteFunc(told, func(_ string, all []string) bool { return len(all) == 0 })
+	return told
+}
+
+// pealNames are the correlations of peal that ring.
+var pealNames = append(slices.Sorted(maps.Keys(tolls)), "busy_then_write", "pairs")
+
 // over says what a chain means: a call counts outside if it counts inside and
 // the inner window that ends there holds.
-func over(inner, outer toll, calls []call) []string {
+func over(inner, outer toll, calls []call) map[string][]story {
 	_, held := inner.verdicts(calls)
 	counts := outer.counts
 	outer.counts = func(c call) bool { return counts(c) && (c.write || held[c.id]) }
@@ -304,32 +372,13 @@ func TestEveryTypeWhateverTheOrderRepeatsAndRestarts(t *testing.T) {
 			}
 			settle(t, js)
 			stop()
-			want := map[string][]string{
-				"busy_then_write": over(
-					toll{reads, byHost, 60, func(w []call) bool { return len(w) >= 3 }},
-					toll{all, byUser, 40, func(w []call) bool { return follows(w, reads, writes) }}, calls),
-				"pairs": over(
-					toll{reads, byHost, 60, func(w []call) bool { return len(w) == 2 }},
-					toll{reads, byUser, 600, func(w []call) bool { return len(w) >= 2 }}, calls),
-			}
-			for name, l := range tolls {
-				want[name] = l.episodes(calls)
-			}
-			for name, told := range want {
-				if len(told) == 0 {
+			want := expected(calls, pealNames...)
+			for _, name := range pealNames {
+				if len(want[name]) == 0 {
 					t.Fatalf("the calls have no episode of %s; draw others", name)
 				}
 			}
-			got := map[string][]string{}
-			for _, a := range final(t, js) {
-				if !a.State.Living() || a.Kind != alert.KindCorrelation {
-					continue
-				}
-				got[a.Rule.Name] = append(got[a.Rule.Name], fmt.Sprint(a.Group["user"], " ", a.EventIDs))
-			}
-			for name := range got {
-				slices.Sort(got[name])
-			}
+			got := rung(final(t, js))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("episodes (-oracle +alerts):\n%s", diff)
 			}

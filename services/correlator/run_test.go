@@ -56,7 +56,13 @@ correlation:
 level: high
 `
 
-func ruleSet(t testing.TB, text string) *sigma.Set {
+// failer is what a test and one of rapid have in common.
+type failer interface {
+	Helper()
+	Fatal(...any)
+}
+
+func ruleSet(t failer, text string) *sigma.Set {
 	t.Helper()
 	c, errs := sigma.Parse("bell.yml", []byte(text))
 	if len(errs) > 0 {
@@ -112,6 +118,14 @@ type entry struct {
 // object.
 func publishBatch(t testing.TB, js jetstream.JetStream, object, source string, entries []entry) {
 	t.Helper()
+	data := eventBatch(t, object, source, entries)
+	if _, err := js.Publish(t.Context(), streams.EventsSubject("111122223333", "us-east-1"), data, jetstream.WithMsgID(object)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventBatch is what the decoder makes of records.
+func eventBatch(t failer, object, source string, entries []entry) []byte {
 	b := &trailbellv1.EventBatch{Object: &trailbellv1.ObjectRef{Bucket: "b", Key: object}}
 	types := map[string]uint32{}
 	var text strings.Builder
@@ -133,9 +147,7 @@ func publishBatch(t testing.TB, js jetstream.JetStream, object, source string, e
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.Publish(t.Context(), streams.EventsSubject("111122223333", "us-east-1"), data, jetstream.WithMsgID(object)); err != nil {
-		t.Fatal(err)
-	}
+	return data
 }
 
 var fast = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 200 * time.Millisecond, Dead: 300 * time.Millisecond}
