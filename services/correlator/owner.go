@@ -211,7 +211,9 @@ func (o *owner) correct(at visit) {
 		return // it is ours, or we have seen it
 	}
 	v.book = book{}
-	v.due = time.Time{}
+	// Two who do not agree, since they have forgotten different events, must not
+	// answer each other at once.
+	v.due = v.written.Add(o.Coalesce)
 	if v.since == 0 {
 		v.since = said
 		o.unwritten[g] = struct{}{}
