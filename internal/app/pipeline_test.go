@@ -122,7 +122,7 @@ func (s *store) config() Config {
 }
 
 // fast leases, so that a crash does not hold a test up for long.
-var fast = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 200 * time.Millisecond, Dead: 300 * time.Millisecond}
+var fast = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: time.Second, Dead: 1500 * time.Millisecond}
 
 // memory is a sink that keeps what it was given.
 type memory struct {

@@ -150,7 +150,9 @@ func eventBatch(t failer, object, source string, entries []entry) []byte {
 	return data
 }
 
-var fast = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 200 * time.Millisecond, Dead: 300 * time.Millisecond}
+// fast hands a partition over at once when its owner stops, and leaves one on a
+// busy machine to its owner.
+var fast = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 3 * time.Second, Dead: 5 * time.Second}
 
 func options() Options {
 	return Options{Workers: 2, Horizon: 24 * time.Hour, Coalesce: 10 * time.Millisecond, MaxEvents: 100_000, Limits: alert.DefaultLimits()}
