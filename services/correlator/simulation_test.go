@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/trailbell/trailbell/internal/alert"
@@ -22,7 +20,6 @@ import (
 	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/internal/stage"
 	"github.com/trailbell/trailbell/internal/streams"
-	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma"
 )
 
@@ -34,7 +31,6 @@ type simulation struct {
 	server     *server
 	rules      *sigma.Set
 	partitions int
-	leased     bool // never two owners at once
 	options    Options
 	sleeps     []time.Duration
 	metrics    *metrics
@@ -108,89 +104,6 @@ func TestWhateverHappensAlertsEndAsEpisodes(t *testing.T) {
 		s.settle()
 		s.check(expected(calls, names...))
 	})
-}
-
-// What is stored within the horizon counts together, and forgetting as such
-// says nothing. Alerts only gain, where further events cannot break a condition.
-func TestWhateverHappensForgettingTakesNothingBack(t *testing.T) {
-	simulate(t, func(s *simulation) {
-		s.rules, s.partitions, s.options = pealOf(s, []string{"many"}), 1, options()
-		s.options.Horizon = time.Hour
-		if rapid.Bool().Draw(s.T, "budget") {
-			// Two owners remember different events then, and do not agree.
-			s.options.MaxEvents, s.leased = 20, true
-		}
-		s.sleeps = []time.Duration{time.Second, 20 * time.Minute, time.Hour, 3 * time.Hour}
-		calls := s.drawTrail()
-		s.some(rapid.SampledFrom([]int{0, 100, 300}).Draw(s.T, "steps"))
-		s.settle()
-
-		said := len(s.server.alerts)
-		time.Sleep(3 * time.Hour)
-		single := call{id: "single", second: 100_000, user: "zoe"}
-		s.server.events = put(s.server.events, "single", eventBatch(s, "single", "test.amazonaws.com", entries([]call{single})))
-		s.settle()
-		if n := len(s.server.alerts) - said; n > 0 {
-			s.Fatalf("%d revisions as all was forgotten", n)
-		}
-		for _, c := range s.clients {
-			if p := c.partition; p != nil && !c.paused {
-				w := p.owner.windows
-				if got := w.remembered(); got != w.size || got != w.share.budget.size {
-					s.Fatalf("the size is %d, that of the budget %d, and %d was counted", w.size, w.share.budget.size, got)
-				}
-			}
-		}
-		last := map[string]alert.Alert{}
-		for _, m := range s.server.alerts {
-			a, err := alert.Parse(m.data)
-			if err != nil {
-				s.Fatal(err)
-			}
-			if before := last[a.ID]; !contains(a.EventIDs, before.EventIDs) {
-				s.Fatalf("revision %d of %s has %s, and had %s", a.Revision, a.ID, a.EventIDs, before.EventIDs)
-			}
-			last[a.ID] = a
-		}
-		if !s.leased {
-			s.together(tolls["many"], calls, last)
-		}
-	})
-}
-
-func contains(all, some []string) bool {
-	return !slices.ContainsFunc(some, func(id string) bool { return !slices.Contains(all, id) })
-}
-
-// together looks for the episodes of what was stored within one horizon.
-func (s *simulation) together(l toll, calls []call, alerts map[string]alert.Alert) {
-	first := map[string]time.Time{} // by identity: when it was stored
-	for _, m := range s.server.matches {
-		var b trailbellv1.MatchBatch
-		if err := proto.Unmarshal(m.data, &b); err != nil {
-			s.Fatal(err)
-		}
-		for _, match := range b.GetMatches() {
-			if _, ok := first[match.GetIdentity()]; !ok {
-				first[match.GetIdentity()] = m.at
-			}
-		}
-	}
-	for _, m := range s.server.matches {
-		var within []call
-		for _, c := range calls {
-			if at, ok := first[c.id]; ok && !at.After(m.at) && m.at.Sub(at) <= s.options.Horizon {
-				within = append(within, c)
-			}
-		}
-		for _, stories := range l.episodes(within) {
-			for _, is := range stories {
-				if !slices.ContainsFunc(slices.Collect(maps.Values(alerts)), func(a alert.Alert) bool { return contains(a.EventIDs, is.EventIDs) }) {
-					s.Fatalf("no alert has the events %s", is.EventIDs)
-				}
-			}
-		}
-	}
 }
 
 // pealOf returns some correlations of peal with the rules that they need.
@@ -442,11 +355,6 @@ func (s *simulation) match(m *stored) {
 
 // own has a partition owned, by one more owner if there are some.
 func (s *simulation) own(number int) {
-	for _, c := range slices.Clone(s.clients) {
-		if s.leased && c.partition != nil {
-			s.crash(c)
-		}
-	}
 	c := &client{server: s.server}
 	st := &stores{
 		events: c.stream(&s.server.events), matches: c.stream(&s.server.matches), alerts: c.stream(&s.server.alerts),
