@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,16 +39,22 @@ type Progress struct {
 type position struct {
 	Epoch    string `json:"epoch"`
 	Sequence uint64 `json:"sequence"`
+	// Other is a place in another stream that goes with this one.
+	Other uint64 `json:"other,omitempty"`
 }
 
 // Open returns the progress of a stream under a key, which is a token. Created
-// is when the stream was made.
-func Open(ctx context.Context, js jetstream.JetStream, key string, created time.Time) (*Progress, error) {
+// is when the stream was made, and the other one if there is one.
+func Open(ctx context.Context, js jetstream.JetStream, key string, created ...time.Time) (*Progress, error) {
 	kv, err := js.KeyValue(ctx, streams.ProgressBucket)
 	if err != nil {
 		return nil, fmt.Errorf("key-value bucket %s: %w", streams.ProgressBucket, err)
 	}
-	return &Progress{kv: kv, key: key, epoch: created.UTC().Format(time.RFC3339Nano)}, nil
+	var epoch []string
+	for _, at := range created {
+		epoch = append(epoch, at.UTC().Format(time.RFC3339Nano))
+	}
+	return &Progress{kv: kv, key: key, epoch: strings.Join(epoch, " ")}, nil
 }
 
 // Read returns the sequence up to which all is done, 0 for nothing.
@@ -56,6 +63,34 @@ func (p *Progress) Read(ctx context.Context) (uint64, error) {
 	defer p.mu.Unlock()
 	err := p.load(ctx)
 	return p.known.Sequence, err
+}
+
+// ReadPair returns what RaisePair wrote, zeros for nothing.
+func (p *Progress) ReadPair(ctx context.Context) (sequence, other uint64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err = p.load(ctx)
+	return p.known.Sequence, p.known.Other, err
+}
+
+// RaisePair says that all up to one sequence is done and, by somebody who had
+// done that, all up to a sequence of another stream. What is there stays if
+// either would fall: then it was said by somebody who knows something else.
+func (p *Progress) RaisePair(ctx context.Context, sequence, other uint64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		if err := p.load(ctx); err != nil || p.known.Sequence > sequence || p.known.Other > other {
+			return err
+		}
+		err := p.put(ctx, position{p.epoch, sequence, other})
+		if !errors.Is(err, jetstream.ErrKeyExists) {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 func (p *Progress) load(ctx context.Context) error {
@@ -81,10 +116,10 @@ func (p *Progress) Reset(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		if err := p.load(ctx); err != nil || p.known.Sequence == 0 {
+		if err := p.load(ctx); err != nil || p.known.Sequence == 0 && p.known.Other == 0 {
 			return err
 		}
-		err := p.put(ctx, position{p.epoch, 0})
+		err := p.put(ctx, position{Epoch: p.epoch})
 		if !errors.Is(err, jetstream.ErrKeyExists) {
 			return err
 		}
@@ -117,7 +152,7 @@ func (p *Progress) Raise(ctx context.Context, sequence uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.known.Sequence < sequence {
-		err := p.put(ctx, position{p.epoch, sequence})
+		err := p.put(ctx, position{Epoch: p.epoch, Sequence: sequence})
 		if !errors.Is(err, jetstream.ErrKeyExists) {
 			return err
 		}

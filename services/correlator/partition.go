@@ -22,22 +22,23 @@ type partition struct {
 	owner    *owner
 	stores   *stores
 	progress *progress.Progress // of MATCHES
-	heard    *progress.Progress // of ALERTS: up to where we know who wrote
+	// heard is up to where in ALERTS the writes of others have been looked at by
+	// an owner who knew MATCHES up to the sequence beside.
+	heard    *progress.Progress
 	visitors *visitors
 	ready    func()
 	log      *slog.Logger
 
-	opened    time.Time
-	in        chan jetstream.Msg
-	last      uint64 // sequence of the last message when it was opened
-	isReady   bool
-	delivered uint64 // sequence of the last message that was folded
-	saved     uint64 // progress as it was written last
-	savedAt   time.Time
-	// noted is up to where in ALERTS others' writes have been looked at,
-	// savedHeard up to where that has been noted for the next owner.
-	noted, savedHeard uint64
-	heardAt           time.Time
+	opened     time.Time
+	in         chan jetstream.Msg
+	last       uint64 // sequence of the last message when it was opened
+	isReady    bool
+	delivered  uint64 // sequence of the last message that was folded
+	saved      uint64 // progress as it was written last
+	savedAt    time.Time
+	noted      uint64    // up to where in ALERTS others' writes have been looked at
+	savedHeard [2]uint64 // heard as it was written last
+	heardAt    time.Time
 	// wake has the loop look at what has changed beside the log.
 	wake doorbell
 }
@@ -51,6 +52,8 @@ const (
 	heardEvery = 5 * time.Second
 	// atOnce is how many messages are folded before alerts are looked at.
 	atOnce = 512
+	// readAhead is how many messages may wait in the client.
+	readAhead = 128
 )
 
 // doorbell has somebody look, now or as soon as there is time. It holds one
@@ -97,15 +100,17 @@ func (p *partition) run(ctx context.Context) error {
 
 // open finds out from where on there is work.
 func (p *partition) open(ctx context.Context) error {
-	p.opened, p.in = time.Now(), make(chan jetstream.Msg, atOnce)
-	heard, err := p.heard.Read(ctx)
+	p.opened, p.in = time.Now(), make(chan jetstream.Msg, readAhead)
+	// What was looked at with less knowledge is looked at again with what has
+	// come since: all that has is planned again.
+	quiet, heard, err := p.heard.ReadPair(ctx)
 	if err != nil {
 		return err
 	}
 	if err := p.visitors.join(ctx, p.number, heard, p.wake.ring); err != nil {
 		return err
 	}
-	quiet, err := p.progress.Read(ctx)
+	written, err := p.progress.Read(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,15 +119,17 @@ func (p *partition) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if quiet > end {
+	if max(quiet, written) > end {
 		// Since when is not known, so everything is looked at again.
-		p.log.Error("alerts had been written up to behind the end of the log", "stream", streams.Matches, "last", end, "written", quiet)
-		if err := p.progress.Reset(ctx); err != nil {
-			return err
+		p.log.Error("alerts had been written up to behind the end of the log", "stream", streams.Matches, "last", end, "written", max(quiet, written))
+		for _, reached := range []*progress.Progress{p.progress, p.heard} {
+			if err := reached.Reset(ctx); err != nil {
+				return err
+			}
 		}
-		quiet = 0
+		quiet, written = 0, 0
 	}
-	p.owner.quiet, p.saved = quiet, quiet
+	p.owner.quiet, p.saved = quiet, written
 	if p.last, err = p.stores.lastMatch(ctx, p.number); err == nil {
 		p.rebuilt()
 	}
@@ -232,13 +239,16 @@ func (p *partition) save(ctx context.Context, idle bool) error {
 		}
 		p.saved, p.savedAt = reached, time.Now()
 	}
-	if p.noted > p.savedHeard && time.Since(p.heardAt) >= heardEvery && !p.owner.correcting() {
-		if err := p.heard.Raise(ctx, p.noted); err != nil {
-			return err
-		}
-		p.savedHeard, p.heardAt = p.noted, time.Now()
+	if time.Since(p.heardAt) < heardEvery || p.owner.correcting() {
+		return nil
 	}
-	return nil
+	p.heardAt = time.Now()
+	pair := [2]uint64{p.owner.written(), p.noted}
+	if pair == p.savedHeard {
+		return nil
+	}
+	p.savedHeard = pair
+	return p.heard.RaisePair(ctx, pair[0], pair[1])
 }
 
 // pass notes that the log has gone on without anything for this partition, so
@@ -274,7 +284,8 @@ func read(ctx context.Context, stream jetstream.Stream, subject string, in chan<
 	if err != nil {
 		return fail(err)
 	}
-	it, err := c.Messages(jetstream.PullMaxBytes(streams.MatchPullBytes))
+	// With a limit of bytes alone the client makes room for a million messages.
+	it, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(readAhead, streams.MatchPullBytes))
 	if err != nil {
 		return fail(err)
 	}

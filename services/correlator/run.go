@@ -124,7 +124,7 @@ func (o *owners) run(ctx context.Context, number int) error {
 
 // partition returns a partition that is yet to be rebuilt.
 func (o *owners) partition(ctx context.Context, number int, ready func()) (*partition, error) {
-	heard, err := progress.Open(ctx, o.js, fmt.Sprintf("windows-%d-heard", number), o.stores.alerts.CachedInfo().Created)
+	heard, err := progress.Open(ctx, o.js, fmt.Sprintf("windows-%d-heard", number), o.stores.epoch, o.stores.alerts.CachedInfo().Created)
 	if err != nil {
 		return nil, err
 	}
