@@ -101,7 +101,7 @@ func (b *budget) advance() {
 	old := b.cutoff.Load()
 	stored := map[int64]int{}
 	for s := range b.shares {
-		if s.applied < old {
+		if s.size > 0 && s.applied < old {
 			return
 		}
 		for second, n := range s.stored {

@@ -131,6 +131,11 @@ func (o *owner) forget(ctx context.Context, cutoff int64, early bool) error {
 	if err := o.write(ctx, speak); err != nil {
 		return err
 	}
+	for _, g := range speak {
+		if _, unsaid := o.unwritten[g]; unsaid {
+			return nil // another owner is ahead: when we have read as much
+		}
+	}
 	o.windows.forget(cutoff, early)
 	return nil
 }

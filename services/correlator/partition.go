@@ -52,6 +52,8 @@ const (
 	heardEvery = 5 * time.Second
 	// atOnce is how many messages are folded before alerts are looked at.
 	atOnce = 512
+	// inactive is how long the server keeps a consumer that nobody reads.
+	inactive = 30 * time.Second
 	// readAhead is how many messages may wait in the client.
 	readAhead = 128
 )
@@ -280,6 +282,7 @@ func read(ctx context.Context, stream jetstream.Stream, subject string, in chan<
 	}
 	c, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverAllPolicy,
+		InactiveThreshold: inactive,
 	})
 	if err != nil {
 		return fail(err)

@@ -311,11 +311,19 @@ type consumer struct {
 	messages []*stored
 }
 
-func (c *consumer) Next(...jetstream.FetchOpt) (jetstream.Msg, error) {
-	if len(c.messages) == 0 {
-		return nil, jetstream.ErrNoMessages
+func (c *consumer) Fetch(n int, _ ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
+	n = min(n, len(c.messages))
+	b := make(fetched, n)
+	for _, m := range c.messages[:n] {
+		b <- m
 	}
-	m := c.messages[0]
-	c.messages = c.messages[1:]
-	return m, nil
+	close(b)
+	c.messages = c.messages[n:]
+	return b, nil
 }
+
+// fetched is a batch that is there.
+type fetched chan jetstream.Msg
+
+func (b fetched) Messages() <-chan jetstream.Msg { return b }
+func (b fetched) Error() error                   { return nil }

@@ -75,6 +75,7 @@ func (v *visitors) run(ctx context.Context) error {
 func (v *visitors) consumer(ctx context.Context, from uint64) (jetstream.Consumer, error) {
 	c, err := v.alerts.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, HeadersOnly: true,
+		InactiveThreshold: inactive,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", streams.Alerts, err)
@@ -108,6 +109,9 @@ func (v *visitors) tell(at visit) {
 // since is how long a read of what has been written already waits for more.
 const since = 2 * time.Second
 
+// joinAtOnce is how many messages are asked for at once.
+const joinAtOnce = 1000
+
 // join begins to tell a partition, with what was written after a sequence. A
 // group's name does not say its partition, since that of a chain has many
 // groups, so every partition is told of every group.
@@ -124,21 +128,30 @@ func (v *visitors) join(ctx context.Context, partition int, from uint64, wake fu
 	if err != nil {
 		return err
 	}
-	for at := (visit{}); at.sequence < up; {
-		m, err := c.Next(jetstream.FetchMaxWait(since))
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoMessages) {
-			return nil // what came last has been dropped since
-		}
+	for at := (visit{sequence: from}); at.sequence < up; {
+		// As many as there are, unless some have been dropped since: every fetch
+		// makes a consumer of its own on the server.
+		want, got := int(min(up-at.sequence, joinAtOnce)), 0
+		batch, err := c.Fetch(want, jetstream.FetchMaxWait(since))
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
 		}
-		if at, err = visitOf(m); err != nil {
-			return err
+		for m := range batch.Messages() {
+			got++
+			if at, err = visitOf(m); err != nil {
+				return err
+			}
+			if at.group != (streams.Group{}) {
+				v.mu.Lock()
+				i.visits = append(i.visits, at)
+				v.mu.Unlock()
+			}
 		}
-		if at.group != (streams.Group{}) {
-			v.mu.Lock()
-			i.visits = append(i.visits, at)
-			v.mu.Unlock()
+		if err := batch.Error(); err != nil {
+			return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
+		}
+		if got < want {
+			break
 		}
 	}
 	return nil
