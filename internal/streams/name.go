@@ -23,7 +23,7 @@ const (
 const (
 	LeaseBucket    = "trailbell-leases"   // who works and who stands by
 	ListerBucket   = "trailbell-lister"   // cursors and known keys
-	ProgressBucket = "trailbell-progress" // how far the window owner has written alerts
+	ProgressBucket = "trailbell-progress" // how far the window owners have written alerts, and the sinks delivered
 )
 
 // Values that the streams carry as metadata.

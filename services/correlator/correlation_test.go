@@ -419,12 +419,8 @@ func TestMatchesOfAnotherDefinitionDoNotCount(t *testing.T) {
 	}
 }
 
-// All that an alert counts may be taken back: it is withdrawn, by an owner that
-// saw it written and by one that did not.
-func TestAnAlertOfWhatWasTakenBackIsWithdrawn(t *testing.T) {
-	s := natstest.Start(t, natstest.Limits())
-	_, js := natstest.Connect(t, s)
-	rules := ruleSet(t, `
+// firstOfAHost is an inner correlation that an earlier event takes back.
+const firstOfAHost = `
 title: Read
 name: read
 logsource: {product: aws, service: cloudtrail}
@@ -434,7 +430,14 @@ title: First of a host
 name: first
 correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s, condition: {eq: 1}}
 ---
-title: First somewhere
+`
+
+// All that an alert counts may be taken back: it is withdrawn, by an owner that
+// saw it written and by one that did not.
+func TestAnAlertOfWhatWasTakenBackIsWithdrawn(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	rules := ruleSet(t, firstOfAHost+`title: First somewhere
 name: first_somewhere
 correlation: {type: event_count, rules: [first], group-by: [user], timespan: 60s, condition: {gte: 1}}
 `)
@@ -469,17 +472,7 @@ correlation: {type: event_count, rules: [first], group-by: [user], timespan: 60s
 func TestAnAlertWhoseEndWasTakenBackIsOpenAgain(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
-	rules := ruleSet(t, `
-title: Read
-name: read
-logsource: {product: aws, service: cloudtrail}
-detection: {s: {eventName: Read}, condition: s}
----
-title: First of a host
-name: first
-correlation: {type: event_count, rules: [read], group-by: [host], timespan: 60s, condition: {eq: 1}}
----
-title: Two together
+	rules := ruleSet(t, firstOfAHost+`title: Two together
 name: two
 correlation: {type: event_count, rules: [first], group-by: [user], timespan: 60s, condition: {eq: 2}}
 `)

@@ -41,9 +41,8 @@ import (
 // Two owners may be at it, one of them ahead. A planner that meets a revision
 // with a higher as_of is behind and keeps quiet. An as_of of another epoch
 // comes from a log that is no more, and does not count: whoever reads the log
-// that there is is right. When the condition is one that further events cannot
-// break, as gt and gte of event_count, contents only grow, so that a late
-// write of the one behind cannot undo what the other found in order.
+// that there is is right. Where the one ahead has nothing to write, the one behind
+// may still have the last word: then the owner plans again, see visitors.
 //
 // # Forgetting
 //
