@@ -2,10 +2,13 @@ package file_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -21,15 +24,26 @@ const (
 	writerID = "TRAILBELL_TEST_WRITER"
 )
 
+// overfill makes the test binary a process that delivers more to the file of that
+// name than it has room for, and once more when there is room.
+const overfill = "TRAILBELL_TEST_OVERFILL"
+
 func TestMain(m *testing.M) {
+	if path := os.Getenv(overfill); path != "" {
+		exit(fillUp(path))
+	}
 	if path := os.Getenv(appendTo); path != "" {
-		if err := write(path, os.Getenv(writerID), 300, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+		exit(write(path, os.Getenv(writerID), 300, os.Stdout))
 	}
 	goleak.VerifyTestMain(m)
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // write appends n alerts, and tells when it has appended half of them.
@@ -44,6 +58,41 @@ func write(path, writer string, n int, told io.Writer) error {
 				return err
 			}
 		}
+	}
+	return s.Close()
+}
+
+// fillUp delivers two alerts. The second one finds room for a part of it only, as
+// on a disk that has become full in the middle of a line, and is tried again.
+func fillUp(path string) error {
+	s := file.New(path)
+	if err := s.Deliver(context.Background(), delivery("a", 10)); err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		return err
+	}
+	room := uint64(len(line("a")) + 20)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: room, Max: old.Max}); err != nil {
+		return err
+	}
+	if err := s.Deliver(context.Background(), delivery("b", 10)); !errors.Is(err, syscall.EFBIG) {
+		return fmt.Errorf("the delivery ended with %v, want %v", err, syscall.EFBIG)
+	}
+	held, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if string(held) != line("a") {
+		return fmt.Errorf("the file holds %q, want the first line only", held)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		return err
+	}
+	if err := s.Deliver(context.Background(), delivery("b", 10)); err != nil {
+		return err
 	}
 	return s.Close()
 }
