@@ -226,16 +226,21 @@ func (l toll) verdicts(calls []call) (groups map[string][]call, held map[string]
 	for _, g := range groups {
 		slices.SortFunc(g, inOrder)
 		for i, last := range g {
-			var window []call
-			for _, c := range g[:i+1] {
-				if last.second-c.second <= l.span {
-					window = append(window, c)
-				}
-			}
-			held[last.id] = l.holds(window)
+			held[last.id] = l.holds(l.window(g, i))
 		}
 	}
 	return groups, held
+}
+
+// window returns the calls of a group, in order, of the window that ends at the
+// i-th of them.
+func (l toll) window(group []call, i int) (window []call) {
+	for _, c := range group[:i+1] {
+		if group[i].second-c.second <= l.span {
+			window = append(window, c)
+		}
+	}
+	return window
 }
 
 // episodes returns each maximal run of calls that hold, with the calls of their
@@ -258,8 +263,8 @@ func (l toll) episodes(calls []call) map[string][]story {
 				continue
 			}
 			last = c
-			for _, w := range g[:i+1] {
-				if c.second-w.second <= l.span && !slices.Contains(run, w) {
+			for _, w := range l.window(g, i) {
+				if !slices.Contains(run, w) {
 					run = append(run, w)
 				}
 			}

@@ -118,9 +118,14 @@ func (o *owner) listen(since uint64) {
 	}
 }
 
-// forget forgets what the log stored before cutoff. Forgetting depends on the
-// stored times in the log alone, so that every owner forgets alike. What a
-// group has to say is said first.
+// forget forgets what the log stored before cutoff. What a group has to say is
+// said first.
+//
+// What the horizon forgets depends on the stored times in the log alone, so that
+// every owner forgets alike. So it may be forgotten even if nothing can be said,
+// since another owner is ahead: what that one wrote was of a message behind this
+// place in the log, and here it had said the same before it forgot. What the
+// budget forgets is another matter, and waits until all is said.
 func (o *owner) forget(ctx context.Context, cutoff int64, early bool) error {
 	var speak []*group
 	for g := range o.unwritten {
@@ -131,10 +136,8 @@ func (o *owner) forget(ctx context.Context, cutoff int64, early bool) error {
 	if err := o.write(ctx, speak); err != nil {
 		return err
 	}
-	for _, g := range speak {
-		if _, unsaid := o.unwritten[g]; unsaid {
-			return nil // another owner is ahead: when we have read as much
-		}
+	if early && slices.ContainsFunc(speak, func(g *group) bool { return g.voice.since != 0 }) {
+		return nil
 	}
 	o.windows.forget(cutoff, early)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/trailbell/trailbell/internal/alert"
@@ -20,6 +22,7 @@ import (
 	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/internal/stage"
 	"github.com/trailbell/trailbell/internal/streams"
+	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma"
 )
 
@@ -31,6 +34,7 @@ type simulation struct {
 	server     *server
 	rules      *sigma.Set
 	partitions int
+	leased     bool // never two owners at once
 	options    Options
 	sleeps     []time.Duration
 	metrics    *metrics
@@ -104,6 +108,101 @@ func TestWhateverHappensAlertsEndAsEpisodes(t *testing.T) {
 		s.settle()
 		s.check(expected(calls, names...))
 	})
+}
+
+// What is stored within the horizon counts together, and forgetting as such
+// says nothing. Alerts only gain, where further events cannot break a condition.
+func TestWhateverHappensForgettingTakesNothingBack(t *testing.T) {
+	simulate(t, func(s *simulation) {
+		s.rules, s.partitions, s.options = pealOf(s, []string{"many"}), 1, options()
+		s.options.Horizon = time.Hour
+		s.leased = rapid.Bool().Draw(s.T, "leased")
+		budget := s.leased && rapid.Bool().Draw(s.T, "budget")
+		if budget {
+			s.options.MaxEvents = 20
+		}
+		s.sleeps = []time.Duration{time.Second, 20 * time.Minute, time.Hour, 3 * time.Hour}
+		calls := s.drawTrail()
+		s.some(rapid.SampledFrom([]int{0, 100, 300}).Draw(s.T, "steps"))
+		s.settle()
+
+		said := len(s.server.alerts)
+		time.Sleep(3 * time.Hour)
+		single := call{id: "single", second: 100_000, user: "zoe"}
+		s.server.events = put(s.server.events, "single", eventBatch(s, "single", "test.amazonaws.com", entries([]call{single})))
+		s.settle()
+		if n := len(s.server.alerts) - said; n > 0 {
+			s.Fatalf("%d revisions as all was forgotten", n)
+		}
+		for _, c := range s.clients {
+			if p := c.partition; p != nil && !c.paused {
+				w := p.owner.windows
+				if got := w.remembered(); got != w.size || got != w.share.budget.size {
+					s.Fatalf("the size is %d, that of the budget %d, and %d was counted", w.size, w.share.budget.size, got)
+				}
+			}
+		}
+		last := map[string]alert.Alert{}
+		for _, m := range s.server.alerts {
+			a, err := alert.Parse(m.data)
+			if err != nil {
+				s.Fatal(err)
+			}
+			if before := last[a.ID]; !contains(a.EventIDs, before.EventIDs) {
+				s.Fatalf("revision %d of %s has %s, and had %s", a.Revision, a.ID, a.EventIDs, before.EventIDs)
+			}
+			last[a.ID] = a
+		}
+		if !budget {
+			s.together(tolls["many"], calls, slices.Collect(maps.Values(last)))
+		}
+	})
+}
+
+func contains(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(id string) bool { return !slices.Contains(all, id) })
+}
+
+// together looks for every window that holds, of what was stored within one
+// horizon: some alert has all of its events. An episode may be divided over two
+// alerts, since it stays cut where an event cut it that is forgotten.
+func (s *simulation) together(l toll, calls []call, alerts []alert.Alert) {
+	first := map[string]time.Time{} // by identity: when it was stored
+	for _, m := range s.server.matches {
+		for _, match := range s.matchesOf(m) {
+			if _, ok := first[match.GetIdentity()]; !ok {
+				first[match.GetIdentity()] = m.at
+			}
+		}
+	}
+	for _, m := range s.server.matches {
+		var within []call
+		for _, c := range calls {
+			if at, ok := first[c.id]; ok && !at.After(m.at) && m.at.Sub(at) <= s.options.Horizon {
+				within = append(within, c)
+			}
+		}
+		groups, held := l.verdicts(within)
+		for _, g := range groups {
+			for i, c := range g {
+				if !held[c.id] {
+					continue
+				}
+				window := idsOf(l.window(g, i))
+				if !slices.ContainsFunc(alerts, func(a alert.Alert) bool { return contains(a.EventIDs, window) }) {
+					s.Fatalf("no alert has the events %s, which were all there at message %d", window, m.sequence)
+				}
+			}
+		}
+	}
+}
+
+func (s *simulation) matchesOf(m *stored) []*trailbellv1.Match {
+	var b trailbellv1.MatchBatch
+	if err := proto.Unmarshal(m.data, &b); err != nil {
+		s.Fatal(err)
+	}
+	return b.GetMatches()
 }
 
 // pealOf returns some correlations of peal with the rules that they need.
@@ -355,6 +454,11 @@ func (s *simulation) match(m *stored) {
 
 // own has a partition owned, by one more owner if there are some.
 func (s *simulation) own(number int) {
+	for _, c := range slices.Clone(s.clients) {
+		if s.leased && c.partition != nil {
+			s.crash(c)
+		}
+	}
 	c := &client{server: s.server}
 	st := &stores{
 		events: c.stream(&s.server.events), matches: c.stream(&s.server.matches), alerts: c.stream(&s.server.alerts),
