@@ -53,6 +53,10 @@ type Config struct {
 // held it.
 const crashLoop = 50
 
+// pullMost is how many inputs may be asked for at once where their size bounds
+// them.
+const pullMost = 1000
+
 // giveBack delays an input that a stopping stage returns.
 const giveBack = 100 * time.Millisecond
 
@@ -111,7 +115,8 @@ type held struct {
 func (s *shell) run(ctx context.Context, consumer jetstream.Consumer) error {
 	opts := []jetstream.PullMessagesOpt{jetstream.PullExpiry(10 * time.Second)}
 	if s.PullBytes > 0 {
-		opts = append(opts, jetstream.PullMaxBytes(s.PullBytes))
+		// With a limit of bytes alone the client makes room for a million messages.
+		opts = append(opts, jetstream.PullMaxMessagesWithBytesLimit(pullMost, s.PullBytes))
 	} else {
 		opts = append(opts, jetstream.PullMaxMessages(2*s.Workers))
 	}
