@@ -202,12 +202,13 @@ func (p *plan) follow(a alert.Alert, e window.Episode) {
 	p.write(r)
 }
 
-// forgot reports whether the group has forgotten an event of an alert. One
+// forgot reports whether the group has forgotten an event of an alert, or what
+// it was like between two of them. One
 // that has been forgotten and arrived again is forgotten: it is there under a
 // later sequence, and does not know any more what it had seen. One that does
 // not count any more, as the result of an inner correlation, is not forgotten.
 func (p *plan) forgot(a alert.Alert) bool {
-	if a.Partial || !a.AsOf.SameEpoch(p.asOf) {
+	if a.Partial || !a.AsOf.SameEpoch(p.asOf) || p.cut(a) {
 		return true
 	}
 	listed := setOf(a.EventIDs)
@@ -222,6 +223,16 @@ func (p *plan) forgot(a alert.Alert) bool {
 		}
 	}
 	return !anchor || known < a.Count
+}
+
+// cut reports whether the run of an alert reaches across what the group has
+// forgotten and knows to have ended a run. Whoever wrote the alert remembered
+// more of it: the budget makes owners forget at different places.
+func (p *plan) cut(a alert.Alert) bool {
+	return slices.ContainsFunc(p.episodes, func(e window.Episode) bool {
+		last := markOf(e.Last())
+		return e.Cut && last.Compare(a.Held.First) >= 0 && last.Compare(a.Held.Last) < 0
+	})
 }
 
 // remembered returns the events of the group, and those that it had and that

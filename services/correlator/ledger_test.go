@@ -155,6 +155,24 @@ func TestLedgerKeepsWhatIsForgotten(t *testing.T) {
 	b.expect()
 }
 
+func TestLedgerKeepsWhatWasNotCut(t *testing.T) {
+	b := newBench(t, moreThan(2))
+	trail := func(forget int64) {
+		b.last = 0
+		b.arrive(9, 2)
+		b.arrive(0, 3)
+		b.group.Forget(forget)
+		b.arrive(9, 3, 0, 1)
+	}
+	trail(0)
+	b.expect("e2/1 open 4")
+	// Another owner has forgotten e3 before it came again, and that it did not
+	// hold then: its runs end there.
+	b.group = window.New(span, moreThan(2))
+	trail(5)
+	b.expect("e2/2 ended 4", "e3/1 open 4")
+}
+
 func TestLedgerDoesNotOpenAgainWhatEnded(t *testing.T) {
 	b := newBench(t, moreThan(2))
 	b.arrive(0, 0, 1, 2, 100)

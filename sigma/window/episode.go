@@ -11,6 +11,8 @@ type Episode struct {
 	start, held, end int
 	// Open says that no later event of the group fails to hold.
 	Open bool
+	// Cut says that what ended the run has been forgotten, or some of it.
+	Cut bool
 }
 
 // Len returns the number of contributing events.
@@ -67,10 +69,11 @@ func (g *Group) Episodes() iter.Seq[Episode] {
 			for !g.entries.at(i).is(gapBroke) && i+1 < g.len() && g.entries.at(i+1).is(holds) {
 				i++
 			}
-			open := i == g.len()-1 && !g.entries.at(i).is(gapBroke)
+			cut := g.entries.at(i).is(gapBroke)
+			open := i == g.len()-1 && !cut
 			i++
 			start := g.start(held)
-			if !yield(Episode{group: g, start: start, held: held, end: i, Open: open}) {
+			if !yield(Episode{group: g, start: start, held: held, end: i, Open: open, Cut: cut}) {
 				return
 			}
 		}

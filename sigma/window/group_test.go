@@ -239,8 +239,12 @@ func TestForget(t *testing.T) {
 			stored(at(0, "a"), 100), stored(at(1, "b"), 100),
 			stored(at(50, "between"), 50), stored(at(51, "c"), 100))
 		g.Forget(100 * second)
-		if got := len(episodes(g)); got != 2 {
-			t.Errorf("%d episodes, want 2", got)
+		var cut []bool
+		for e := range g.Episodes() {
+			cut = append(cut, e.Cut)
+		}
+		if diff := cmp.Diff([]bool{true, false}, cut); diff != "" {
+			t.Errorf("whether the episodes are cut (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("a late event does not interrupt a run because of what is forgotten", func(t *testing.T) {
