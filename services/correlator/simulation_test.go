@@ -87,17 +87,21 @@ func TestWhateverHappensAlertsEndAsEpisodes(t *testing.T) {
 	simulate(t, func(s *simulation) {
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom(pealNames), 1, 3, rapid.ID).Draw(s.T, "correlations")
 		s.rules = pealOf(s, names)
-		s.partitions = rapid.SampledFrom([]int{1, 1, 3}).Draw(s.T, "partitions")
+		s.partitions = rapid.SampledFrom([]int{1, 1, 1, 3, 16}).Draw(s.T, "partitions")
 		s.options = options()
 		s.options.Coalesce = rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second}).Draw(s.T, "coalesce")
 		s.sleeps = []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second}
 		calls := s.drawTrail()
 
 		s.some(rapid.SampledFrom([]int{0, 100, 300, 600}).Draw(s.T, "steps"))
-		if rapid.Bool().Draw(s.T, "settle") {
+		switch rapid.IntRange(0, 2).Draw(s.T, "then") {
+		case 0:
 			s.settle()
 			s.wake() // to do what they had in mind
 			s.some(rapid.SampledFrom([]int{0, 5, 50}).Draw(s.T, "more steps"))
+		case 1:
+			s.lastWord()
+			s.some(rapid.IntRange(0, 50).Draw(s.T, "more steps"))
 		}
 		alone := rapid.Bool().Draw(s.T, "alone")
 		for _, c := range slices.Clone(s.clients) {
@@ -272,6 +276,27 @@ func (s *simulation) wake() {
 	for _, r := range requests {
 		s.grant(r, rapid.SampledFrom([]fate{served, unheard, lost}).Draw(s.T, "fate"))
 		synctest.Wait()
+	}
+}
+
+// lastWord has an owner who is about to write stand still, and write when all
+// others are done, as the last thing it does.
+func (s *simulation) lastWord() {
+	for range 200 {
+		s.some(1)
+		synctest.Wait()
+		requests, _ := s.server.waiting()
+		writes := slices.DeleteFunc(requests, func(r *request) bool { return !strings.HasPrefix(r.what, "write ") })
+		if len(writes) == 0 {
+			continue
+		}
+		r := rapid.SampledFrom(writes).Draw(s.T, "last word")
+		r.client.paused = true
+		s.settle()
+		s.grant(r, served)
+		synctest.Wait()
+		s.crash(r.client)
+		return
 	}
 }
 
