@@ -101,7 +101,6 @@ func TestWhateverHappensAlertsEndAsEpisodes(t *testing.T) {
 			s.some(rapid.SampledFrom([]int{0, 5, 50}).Draw(s.T, "more steps"))
 		case 1:
 			s.lastWord()
-			s.some(rapid.IntRange(0, 50).Draw(s.T, "more steps"))
 		}
 		alone := rapid.Bool().Draw(s.T, "alone")
 		for _, c := range slices.Clone(s.clients) {
@@ -293,9 +292,24 @@ func (s *simulation) lastWord() {
 		r := rapid.SampledFrom(writes).Draw(s.T, "last word")
 		r.client.paused = true
 		s.settle()
+		time.Sleep(rapid.SampledFrom([]time.Duration{0, heardEvery}).Draw(s.T, "later"))
 		s.grant(r, served)
 		synctest.Wait()
 		s.crash(r.client)
+		for _, c := range s.clients {
+			s.tell(c, len(s.server.alerts))
+		}
+		// Those who hear of it get this far.
+		for range rapid.IntRange(0, 8).Draw(s.T, "steps after") {
+			synctest.Wait()
+			requests, turns := s.server.waiting()
+			for _, r := range requests {
+				s.grant(r, served)
+			}
+			for _, r := range turns {
+				s.turn(r)
+			}
+		}
 		return
 	}
 }
