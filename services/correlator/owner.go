@@ -86,17 +86,26 @@ func (o *owner) fold(ctx context.Context, messages ...message) error {
 		}
 		o.windows.fold(m)
 		o.folded = m.sequence
+		if o.exceeds() {
+			o.listen(since)
+			if err := o.economize(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	o.listen(since)
-	return o.economize(ctx)
+	return nil
 }
+
+// exceeds reports whether the budget has no room for what is remembered.
+func (o *owner) exceeds() bool { return o.windows.share.budget.cutoff.Load()*second > o.windows.swept }
 
 // economize forgets what the budget has no room for.
 func (o *owner) economize(ctx context.Context) error {
-	if cutoff := o.windows.share.budget.cutoff.Load() * second; cutoff > o.windows.swept {
-		return o.forget(ctx, cutoff, true)
+	if !o.exceeds() {
+		return nil
 	}
-	return nil
+	return o.forget(ctx, o.windows.share.budget.cutoff.Load()*second, true)
 }
 
 // listen notes which groups have something to say, since a sequence or later.

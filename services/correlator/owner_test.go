@@ -58,15 +58,20 @@ func TestOwnerKnowsHowMuchItRemembers(t *testing.T) {
 		o := bound(t, ruleSet(t, peal), limit)
 		w, budget := o.windows, o.windows.share.budget
 		calls, evicted := traffic(random), 0
-		for i := range int64(600) {
-			c := calls[random.IntN(len(calls))] // some again, some after they were forgotten
+		for i := int64(0); i < 3000; {
+			var batch []message
+			for range 1 + random.IntN(1000) {
+				c := calls[random.IntN(len(calls))] // some again, some after they were forgotten
+				batch = append(batch, messageOf(w.rules, c, uint64(i+1), 1_000_000+i))
+				i++
+			}
 			before := budget.cutoff.Load()
-			if err := o.fold(t.Context(), messageOf(w.rules, c, uint64(i+1), 1_000_000+i)); err != nil {
+			if err := o.fold(t.Context(), batch...); err != nil {
 				t.Fatal(err)
 			}
 			if budget.cutoff.Load() > before {
 				evicted++
-			} else if random.IntN(50) == 0 {
+			} else if random.IntN(3) == 0 {
 				if err := o.forget(t.Context(), max(w.swept, (1_000_000+i-60)*second), false); err != nil {
 					t.Fatal(err)
 				}
