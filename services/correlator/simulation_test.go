@@ -305,6 +305,7 @@ func (s *simulation) lastWord() {
 			requests, turns := s.server.waiting()
 			for _, r := range requests {
 				s.grant(r, served)
+				synctest.Wait()
 			}
 			for _, r := range turns {
 				s.turn(r)
@@ -530,6 +531,7 @@ func (s *simulation) own(number int) {
 
 // crash ends a client: nothing that it asked for happens any more.
 func (s *simulation) crash(c *client) {
+	synctest.Wait() // else it may be about to ask
 	s.server.remove(func(r *request) bool { return r.client == c })
 	c.stop()
 	s.clients = slices.DeleteFunc(s.clients, func(o *client) bool { return o == c })
