@@ -216,7 +216,8 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(30 * time.Second)
+	const patience = 2 * time.Minute
+	limit := time.After(patience)
 	for {
 		text, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -228,7 +229,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		select {
 		case <-tick.C:
 		case <-limit:
-			ts.Fatalf("%s: not %d lines that match %q after 30 s:\n%s", args[0], want, args[1], text)
+			ts.Fatalf("%s: not %d lines that match %q after %s:\n%s", args[0], want, args[1], patience, text)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (p *process) ended() bool {
 
 // metrics reads what a process says about itself, by name and labels.
 func metrics(ctx context.Context, address string) (map[string]float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
 	if err != nil {

@@ -59,7 +59,7 @@ func config(t *testing.T) app.Config {
 // their name.
 func run(t *testing.T, c app.Config) map[string]check.Section {
 	t.Helper()
-	return runInput(t, check.Input{Config: c, Now: now, Timeout: 5 * time.Second})
+	return runInput(t, check.Input{Config: c, Now: now, Timeout: time.Minute})
 }
 
 func runInput(t *testing.T, in check.Input) map[string]check.Section {
@@ -345,7 +345,7 @@ func TestAServerThatHangsIsGivenUp(t *testing.T) {
 	defer close(release)
 	c := config(t)
 	c.Lister.Buckets = []app.Bucket{{Bucket: s3.Bucket{Name: "trail", Endpoint: endpoint}}}
-	all := runInput(t, check.Input{Config: c, Now: now, Timeout: 100 * time.Millisecond})
+	all := runInput(t, check.Input{Config: c, Now: now, Timeout: 2 * time.Second})
 	expect(t, all["trail"], "✓ credentials: ", "- caller: ", "✗ list: did not answer in time; check --endpoint", "- layout: ", "- newest: ", "- get: ")
 }
 

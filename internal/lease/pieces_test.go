@@ -21,9 +21,6 @@ import (
 	"github.com/trailbell/trailbell/internal/streams"
 )
 
-// calm leaves room between fence and dead for a machine with much else to do.
-var calm = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: time.Second, Dead: 2 * time.Second}
-
 // faithful never takes anybody for dead, so that what happens did not need it.
 var faithful = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: time.Hour / 2, Dead: time.Hour}
 
@@ -274,7 +271,7 @@ func TestALostAnswerDoesNotCostTheLease(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	b := newBoard(3)
 	wire := &flaky{}
-	w := b.employ(t, s, "a", lease.Timing{Heartbeat: 20 * time.Millisecond, Fence: 2 * time.Second, Dead: 3 * time.Second}, wire.of)
+	w := b.employ(t, s, "a", lease.Timing{Heartbeat: 20 * time.Millisecond, Fence: 10 * time.Second, Dead: 15 * time.Second}, wire.of)
 	b.await(t, 3)
 	wire.lose.Store(true) // all answers but each third
 	_, _, changed := b.loads()

@@ -115,7 +115,7 @@ func TestGuardKeepsMadeUpLogsOutOfAWS(t *testing.T) {
 	}
 }
 
-var quick = Patience{Limit: 20 * time.Second, Step: time.Millisecond}
+var quick = Patience{Limit: 2 * time.Minute, Step: time.Millisecond}
 
 func open(t *testing.T, endpoint string) *s3.Client {
 	t.Helper()

@@ -214,7 +214,7 @@ func TestReclaimGivesUpWhatAnEarlierRunHeld(t *testing.T) {
 		}
 		return n
 	}
-	const atOnce = 20 * time.Second
+	const atOnce = 50 * time.Second
 	if n := take(atOnce); n != 1 {
 		t.Fatalf("%d messages came, want the one published", n)
 	}

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 func slice(object *trailbellv1.ObjectRef, offset uint64, records ...string) *trailbellv1.RecordBatch {
 	b := &trailbellv1.RecordBatch{Object: object, Offset: offset}

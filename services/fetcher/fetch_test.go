@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // objects is a bucket in memory. It fails in pairs: a body that breaks off, and
 // an error instead of a body, each once an object.

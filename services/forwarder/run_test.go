@@ -22,12 +22,13 @@ import (
 	"github.com/trailbell/trailbell/services/forwarder"
 )
 
-// timing lets another process take over within half a second.
-var timing = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 250 * time.Millisecond, Dead: 500 * time.Millisecond}
+// timing hands a sink over at once when its forwarder stops, and leaves one on a
+// busy machine to its forwarder.
+var timing = lease.Timing{Heartbeat: 50 * time.Millisecond, Fence: 3 * time.Second, Dead: 5 * time.Second}
 
-// patience bounds a wait for something that has to happen. It is well below
-// the 60 s after which the server hands out again what nobody answered for.
-const patience = 20 * time.Second
+// patience bounds a wait for something that has to happen. It is below the 60 s
+// after which the server hands out again what nobody answered for.
+const patience = 50 * time.Second
 
 // sink takes deliveries into a list that tests wait on.
 type sink struct {

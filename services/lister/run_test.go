@@ -59,7 +59,7 @@ func TestABucketThatRefusesIsSaidOnceAndTriedAgain(t *testing.T) {
 		select {
 		case err := <-polls:
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("no poll")
 			return nil
 		}
