@@ -151,10 +151,25 @@ func (v *visitors) join(ctx context.Context, partition int, from uint64, wake fu
 			return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
 		}
 		if got < want {
-			break
+			// Dropped, or slow to come: a fetch that ran out of time says nothing.
+			if more, err := v.more(ctx, at.sequence, up); !more {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// more reports whether ALERTS has a message behind a sequence, up to another one.
+func (v *visitors) more(ctx context.Context, behind, up uint64) (bool, error) {
+	m, err := v.alerts.GetMsg(ctx, behind+1, jetstream.WithGetMsgSubject(streams.AllAlerts))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at stream %s: %w", streams.Alerts, err)
+	}
+	return m.Sequence <= up, nil
 }
 
 func (v *visitors) leave(partition int) {

@@ -1,11 +1,14 @@
 package correlator
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/trailbell/trailbell/internal/alert"
@@ -116,5 +119,58 @@ func TestAlertsGoOnUnderAnotherLevelAndName(t *testing.T) {
 	group, _ := streams.GroupOfAlert(m.Subject)
 	if want := streams.AlertsSubject("low", "slow_force", "111122223333", "", group.String()); m.Subject != want {
 		t.Errorf("the last revision is on %s, want %s", m.Subject, want)
+	}
+}
+
+// late is ALERTS on a server that has no answer in time to the first fetch.
+type late struct{ jetstream.Stream }
+
+func (l late) OrderedConsumer(ctx context.Context, cfg jetstream.OrderedConsumerConfig) (jetstream.Consumer, error) {
+	c, err := l.Stream.OrderedConsumer(ctx, cfg)
+	return &lateConsumer{Consumer: c}, err
+}
+
+type lateConsumer struct {
+	jetstream.Consumer
+	fetches int
+}
+
+func (c *lateConsumer) Fetch(n int, o ...jetstream.FetchOpt) (jetstream.MessageBatch, error) {
+	if c.fetches++; c.fetches == 1 {
+		nothing := make(fetched)
+		close(nothing)
+		return nothing, nil
+	}
+	return c.Consumer.Fetch(n, o...)
+}
+
+// What is there is heard of, however slow the server is, and what has been
+// dropped is not waited for.
+func TestAnOwnerHearsOfAllThatWasWrittenBefore(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	group := streams.GroupOf("c", []string{"x"})
+	for range 4 {
+		if _, err := js.Publish(t.Context(), streams.AlertsSubject("high", "rule", "", "", group.String()), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alerts, err := js.Stream(t.Context(), streams.Alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dropped := range []uint64{2, 4} {
+		if err := alerts.DeleteMsg(t.Context(), dropped); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := newVisitors(late{alerts})
+	v.up = 4
+	if err := v.join(t.Context(), 0, 0, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	visits, up := v.take(0)
+	if want := []visit{{group, 1}, {group, 3}}; !slices.Equal(visits, want) || up != 4 {
+		t.Errorf("heard of %v up to %d, want %v up to 4", visits, up, want)
 	}
 }
