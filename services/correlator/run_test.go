@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -299,6 +300,53 @@ func living(last map[string]alert.Alert) []string {
 	return all
 }
 
+// only returns the one alert that ever rang; another number of them is a failure.
+func only(t *testing.T, js jetstream.JetStream) alert.Alert {
+	t.Helper()
+	last := final(t, js)
+	if len(last) != 1 {
+		t.Fatalf("%d alerts, want one", len(last))
+	}
+	return slices.Collect(maps.Values(last))[0]
+}
+
+// fiveLogins of one address, a second apart, are named id-0 to id-4 for "id".
+func fiveLogins(name string, address int) (logins []login) {
+	for i := range 5 {
+		logins = append(logins, login{fmt.Sprint(name, "-", i), address, i})
+	}
+	return logins
+}
+
+// keyOf is the key of an address in the first correlation of rules, which groups
+// as bell does.
+func keyOf(rules *sigma.Set, address string) key {
+	c := rules.Correlations()[0]
+	values := []string{"111122223333", address}
+	return newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}, alert.DefaultLimits())
+}
+
+// inAnyOrder has a correlator take in all of something, in objects of n, in any
+// order, a third of it twice. It is stopped, and another one is started, between
+// some of the objects. When it returns everything is written.
+func inAnyOrder[T any](t *testing.T, s *natsserver.Server, js jetstream.JetStream, rules *sigma.Set, random *rand.Rand, all []T, n int, publish func(object string, part []T)) {
+	t.Helper()
+	sent := append(slices.Clone(all), all[:len(all)/3]...)
+	random.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
+	stop := run(t, s, rules, options(), "0")
+	objects := 0
+	for part := range slices.Chunk(sent, n) {
+		publish(fmt.Sprint("object-", objects), part)
+		objects++
+		if random.IntN(6) == 0 {
+			stop()
+			stop = run(t, s, rules, options(), fmt.Sprint(objects))
+		}
+	}
+	settle(t, js)
+	stop()
+}
+
 // attack is a random timeline with windows that are just full, and just not.
 func attack(random *rand.Rand) []login {
 	var all []login
@@ -321,21 +369,16 @@ func TestTheFifthFailureRings(t *testing.T) {
 	}
 	settle(t, js)
 	stop()
-	last := final(t, js)
-	if len(last) != 1 {
-		t.Fatalf("%d alerts, want one: single failures are muted by the correlation", len(last))
+	a := only(t, js) // single failures are muted by the correlation
+	want := []string{"id-0", "id-1", "id-2", "id-3", "id-4"}
+	if diff := cmp.Diff(want, a.EventIDs); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	for _, a := range last {
-		want := []string{"id-0", "id-1", "id-2", "id-3", "id-4"}
-		if diff := cmp.Diff(want, a.EventIDs); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
-		if a.Count != 5 || len(a.Records) != 5 || len(a.Objects) != 5 || a.SourceIP != "192.0.2.7" || a.Account != "111122223333" {
-			t.Errorf("count %d, %d records, %d objects, source %s, account %s", a.Count, len(a.Records), len(a.Objects), a.SourceIP, a.Account)
-		}
-		if !a.FirstSeen.Equal(start) || !a.LastSeen.Equal(start.Add(360*time.Second)) {
-			t.Errorf("seen from %v to %v", a.FirstSeen, a.LastSeen)
-		}
+	if a.Count != 5 || len(a.Records) != 5 || len(a.Objects) != 5 || a.SourceIP != "192.0.2.7" || a.Account != "111122223333" {
+		t.Errorf("count %d, %d records, %d objects, source %s, account %s", a.Count, len(a.Records), len(a.Objects), a.SourceIP, a.Account)
+	}
+	if !a.FirstSeen.Equal(start) || !a.LastSeen.Equal(start.Add(360*time.Second)) {
+		t.Errorf("seen from %v to %v", a.FirstSeen, a.LastSeen)
 	}
 }
 
@@ -345,22 +388,8 @@ func TestOrderRepeatsAndRestartsChangeNothing(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			s := natstest.Start(t, natstest.Limits())
 			_, js := natstest.Connect(t, s)
-			rules := ruleSet(t, bell)
 			logins := attack(random)
-			sent := append(slices.Clone(logins), logins[:len(logins)/3]...) // some twice
-			random.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
-			stop := run(t, s, rules, options(), "0")
-			n := 0
-			for part := range slices.Chunk(sent, 7) {
-				publish(t, js, fmt.Sprint("object-", n), part...)
-				n++
-				if random.IntN(6) == 0 {
-					stop()
-					stop = run(t, s, rules, options(), fmt.Sprint(n))
-				}
-			}
-			settle(t, js)
-			stop()
+			inAnyOrder(t, s, js, ruleSet(t, bell), random, logins, 7, func(object string, part []login) { publish(t, js, object, part...) })
 			if diff := cmp.Diff(episodes(logins), living(final(t, js))); diff != "" {
 				t.Errorf("episodes (-oracle +alerts):\n%s", diff)
 			}
@@ -427,10 +456,7 @@ func TestEventsBeyondTheLimitAreForgottenAndAlertsStay(t *testing.T) {
 	o := options()
 	o.MaxEvents = 20
 	stop := run(t, s, ruleSet(t, bell), o, "a")
-	var ring []login
-	for i := range 5 {
-		ring = append(ring, login{fmt.Sprint("id-", i), 1, i})
-	}
+	ring := fiveLogins("id", 1)
 	publish(t, js, "first", ring...)
 	settle(t, js)
 	for i := range 60 {
@@ -449,14 +475,8 @@ func TestALogThatLostItsEndIsWrittenAbout(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
 	rules := ruleSet(t, bell)
-	five := func(name string, address int) (logins []login) {
-		for i := range 5 {
-			logins = append(logins, login{fmt.Sprint(name, "-", i), address, i})
-		}
-		return logins
-	}
 	stop := run(t, s, rules, options(), "a")
-	publish(t, js, "kept", five("kept", 7)...)
+	publish(t, js, "kept", fiveLogins("kept", 7)...)
 	settle(t, js)
 	publish(t, js, "lost", login{"lost", 7, 5})
 	settle(t, js)
@@ -480,9 +500,7 @@ func TestALogThatLostItsEndIsWrittenAbout(t *testing.T) {
 	for id, a := range final(t, js) {
 		a.Revision++
 		a.AsOf.Sequence += 1000
-		c := rules.Correlations()[0]
-		values := []string{"111122223333", "192.0.2.7"}
-		k := newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}, alert.DefaultLimits())
+		k := keyOf(rules, "192.0.2.7")
 		shelf := &stand{js: js, alerts: st.alerts, shell: stage.NewMetrics(prometheus.NewRegistry(), "correlator", streams.Alerts), log: natstest.Quiet}
 		last, err := shelf.read(t.Context(), k, func(alert.Alert) {})
 		if err != nil {
@@ -494,7 +512,7 @@ func TestALogThatLostItsEndIsWrittenAbout(t *testing.T) {
 	}
 	stop = run(t, s, rules, options(), "b")
 	publish(t, js, "old group", login{"more", 7, 6})
-	publish(t, js, "new group", five("new", 8)...)
+	publish(t, js, "new group", fiveLogins("new", 8)...)
 	settle(t, js)
 	stop()
 	want := []string{"7 [kept-0 kept-1 kept-2 kept-3 kept-4 lost more]", "8 [new-0 new-1 new-2 new-3 new-4]"}
@@ -522,13 +540,8 @@ func TestEvidenceThatIsGoneLeavesTheAlert(t *testing.T) {
 	publish(t, js, "last", login{"id-4", 1, 4})
 	settle(t, js)
 	stop()
-	for _, a := range final(t, js) {
-		if a.Count != 5 || len(a.EventIDs) != 5 || len(a.Records) != 1 {
-			t.Errorf("count %d, %d events, %d records; want 5, 5 and the one record that is left", a.Count, len(a.EventIDs), len(a.Records))
-		}
-	}
-	if n := len(final(t, js)); n != 1 {
-		t.Errorf("%d alerts, want one", n)
+	if a := only(t, js); a.Count != 5 || len(a.EventIDs) != 5 || len(a.Records) != 1 {
+		t.Errorf("count %d, %d events, %d records; want 5, 5 and the one record that is left", a.Count, len(a.EventIDs), len(a.Records))
 	}
 }
 
@@ -554,14 +567,8 @@ func TestEvidenceIsNotTakenFromAnotherStreamOfEvents(t *testing.T) {
 	publish(t, js, "last", login{"id-4", 1, 4})
 	settle(t, js)
 	stop()
-	last := final(t, js)
-	if len(last) != 1 {
-		t.Errorf("%d alerts, want one", len(last))
-	}
-	for _, a := range last {
-		if a.Count != 5 || len(a.Records) != 1 || !strings.Contains(string(a.Records[0]), `"id-4"`) {
-			t.Errorf("count %d and records %s; want 5 and the one record that is left", a.Count, a.Records)
-		}
+	if a := only(t, js); a.Count != 5 || len(a.Records) != 1 || !strings.Contains(string(a.Records[0]), `"id-4"`) {
+		t.Errorf("count %d and records %s; want 5 and the one record that is left", a.Count, a.Records)
 	}
 }
 
@@ -569,9 +576,7 @@ func TestAMessageThatIsNoAlertSilencesNoGroup(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
 	rules := ruleSet(t, bell)
-	c := rules.Correlations()[0]
-	values := []string{"111122223333", "192.0.2.7"}
-	where := newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}, alert.DefaultLimits()).subject()
+	where := keyOf(rules, "192.0.2.7").subject()
 	if _, err := js.Publish(t.Context(), where, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -604,11 +609,7 @@ func TestAGroupThatIsNotUTF8HidesNothing(t *testing.T) {
 	_, js := natstest.Connect(t, s)
 	by := strings.Replace(bell, "sourceIPAddress]", "requestID]", 1)
 	stop := run(t, s, ruleSet(t, by), options(), "a")
-	var logins []login
-	for i := range 5 {
-		logins = append(logins, login{fmt.Sprint("id-", i), 7, i})
-	}
-	publishRecords(t, js, "object", logins, func(l login) string {
+	publishRecords(t, js, "object", fiveLogins("id", 7), func(l login) string {
 		group := "a"
 		if l.id == "id-2" {
 			group = "x\xff"
@@ -620,13 +621,7 @@ func TestAGroupThatIsNotUTF8HidesNothing(t *testing.T) {
 	})
 	settle(t, js)
 	stop()
-	last := final(t, js)
-	if len(last) != 1 {
-		t.Fatalf("%d alerts, want one", len(last))
-	}
-	for _, a := range last {
-		if diff := cmp.Diff([]string{"id-0", "id-1", "id-3", "id-4", "id-5"}, a.EventIDs); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
-		}
+	if diff := cmp.Diff([]string{"id-0", "id-1", "id-3", "id-4", "id-5"}, only(t, js).EventIDs); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }

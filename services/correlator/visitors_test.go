@@ -43,10 +43,7 @@ func TestTheLastWordOfAnOwnerThatIsBehindIsCorrected(t *testing.T) {
 			}
 			r := prometheus.NewRegistry()
 			late := newOwners(js, rules, options(), st, newMetrics(r, rules), stage.NewMetrics(r, "correlator", streams.Alerts), natstest.Quiet)
-			c := rules.Correlations()[0]
-			values := []string{"111122223333", "192.0.2.7"}
-			g := &group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}
-			k := newKey(g, alert.DefaultLimits())
+			k := keyOf(rules, "192.0.2.7")
 			held := alert.Mark{Time: start.Add(2 * time.Minute), EventID: "id-2"}
 			a := alert.Alert{
 				ID: alert.CorrelationID(k.ledger.Token, "id-2"), Kind: alert.KindCorrelation, State: alert.Open, Revision: 1,
@@ -87,11 +84,7 @@ func TestAlertsGoOnUnderAnotherLevelAndName(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
 	stop := run(t, s, ruleSet(t, bell), options(), "a")
-	var logins []login
-	for i := range 5 {
-		logins = append(logins, login{fmt.Sprint("id-", i), 7, i})
-	}
-	publish(t, js, "first", logins...)
+	publish(t, js, "first", fiveLogins("id", 7)...)
 	settle(t, js)
 	stop()
 	changed := strings.Replace(strings.Replace(bell, "level: high", "level: low", 1), "name: brute_force", "id: "+ruleSet(t, bell).Correlations()[0].Meta().ID+"\nname: slow_force", 1)
@@ -99,14 +92,8 @@ func TestAlertsGoOnUnderAnotherLevelAndName(t *testing.T) {
 	publish(t, js, "second", login{"id-5", 7, 5})
 	settle(t, js)
 	stop()
-	last := final(t, js)
-	if len(last) != 1 {
-		t.Errorf("%d alerts, want one", len(last))
-	}
-	for _, a := range last {
-		if a.Revision < 2 || a.Count != 6 || a.Rule.Level != "low" || a.Rule.Name != "slow_force" {
-			t.Errorf("revision %d of %d events, level %s, by %s", a.Revision, a.Count, a.Rule.Level, a.Rule.Name)
-		}
+	if a := only(t, js); a.Revision < 2 || a.Count != 6 || a.Rule.Level != "low" || a.Rule.Name != "slow_force" {
+		t.Errorf("revision %d of %d events, level %s, by %s", a.Revision, a.Count, a.Rule.Level, a.Rule.Name)
 	}
 	alerts, err := js.Stream(t.Context(), streams.Alerts)
 	if err != nil {
