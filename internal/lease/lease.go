@@ -4,9 +4,9 @@
 // A set of pieces is one key, and its value a table: the members, and who holds
 // which piece. Each member reads the table and writes it back with a
 // compare-and-set every two seconds. With that write it says that it is alive,
-// takes free pieces up to its share, and frees what is above it, once its work on it has
-// returned. So a piece goes from one living process to another only through the
-// hands of the first, and nothing moves unless somebody joins or leaves.
+// takes free pieces up to its share, and frees what is above it, once its work on
+// it has returned. So a piece goes from one living process to another only through
+// the hands of the first, and nothing moves unless somebody joins or leaves.
 //
 // Whoever sees that a member has not written for ten seconds, by its own clock
 // and over reads that succeeded, removes it. A member that could not write for

@@ -203,10 +203,10 @@ func (p *plan) follow(a alert.Alert, e window.Episode) {
 }
 
 // forgot reports whether the group has forgotten an event of an alert, or what
-// it was like between two of them. One
-// that has been forgotten and arrived again is forgotten: it is there under a
-// later sequence, and does not know any more what it had seen. One that does
-// not count any more, as the result of an inner correlation, is not forgotten.
+// it was like between two of them. An event that has been forgotten and arrived
+// again is forgotten: it is there under a later sequence, and does not know any
+// more what it had seen. One that does not count any more, as the result of an
+// inner correlation, is not forgotten.
 func (p *plan) forgot(a alert.Alert) bool {
 	if a.Partial || !a.AsOf.SameEpoch(p.asOf) || p.cut(a) {
 		return true

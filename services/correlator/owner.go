@@ -69,8 +69,8 @@ type voice struct {
 // writers is how many groups are written at a time.
 const writers = 8
 
-// fold takes messages in. What they make groups say is written later, but for
-// what is to be forgotten.
+// fold takes messages in. What they make groups say is written later, unless
+// something of it is to be forgotten: that is written at once.
 func (o *owner) fold(ctx context.Context, messages ...message) error {
 	since := o.folded + 1
 	for _, m := range messages {
@@ -130,11 +130,11 @@ func (o *owner) listen(since uint64) {
 // forget forgets what the log stored before cutoff. What a group has to say is
 // said first.
 //
-// What the horizon forgets depends on the stored times in the log alone, so that
-// every owner forgets alike. So it may be forgotten even if nothing can be said,
-// since another owner is ahead: what that one wrote was of a message behind this
-// place in the log, and here it had said the same before it forgot. What the
-// budget forgets is another matter, and waits until all is said.
+// What the horizon forgets depends on the stored times in the log alone, so every
+// owner forgets it at the same message. That need not wait while nothing can be
+// said since another owner is ahead: that one has passed this message, and said
+// before it forgot what we would say. What the budget forgets depends on what else
+// the process remembers, and waits until all is said.
 func (o *owner) forget(ctx context.Context, cutoff int64, early bool) error {
 	var speak []*group
 	for g := range o.unwritten {

@@ -225,7 +225,8 @@ func (w *windows) speakers() iter.Seq[*group] {
 }
 
 // forget drops what the log stored before cutoff: early, if not for the horizon
-// but for the budget. Groups must have said before what they had to say.
+// but for the budget. What groups have to say must have been said, by us or by
+// an owner who is ahead.
 func (w *windows) forget(cutoff int64, early bool) {
 	w.swept = cutoff
 	before := w.size
