@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/trailbell/trailbell/internal/alert"
+	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma/window"
 )
@@ -22,6 +24,7 @@ import (
 // read last are kept. It may be used by several goroutines.
 type evidence struct {
 	stream jetstream.Stream
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	kept map[uint64]*list.Element // of *batch
@@ -51,12 +54,14 @@ type batch struct {
 	size int // in bytes, as long as it is kept
 }
 
-func newEvidence(stream jetstream.Stream) *evidence {
-	return &evidence{stream: stream, kept: map[uint64]*list.Element{}}
+func newEvidence(stream jetstream.Stream, log *slog.Logger) *evidence {
+	return &evidence{stream: stream, log: log, kept: map[uint64]*list.Element{}}
 }
 
 // read returns a record and the object that it came from. A record that EVENTS
-// does not hold any more is nil, which is no error.
+// does not hold any more is nil, which is no error. Neither is one that cannot be
+// where it should: EVENTS may have lost its end, as when the power fails, and have
+// something else there now, and an alert without a record is better than none.
 func (e *evidence) read(ctx context.Context, ref window.Ref) ([]byte, alert.Object, error) {
 	if ref.Sequence == gone {
 		return nil, alert.Object{}, nil
@@ -69,10 +74,11 @@ func (e *evidence) read(ctx context.Context, ref window.Ref) ([]byte, alert.Obje
 		return nil, alert.Object{}, nil
 	}
 	i := int(ref.Record)
-	if i >= len(b.starts) {
-		return nil, alert.Object{}, fmt.Errorf("event batch %d has no record %d", ref.Sequence, i)
+	if i >= len(b.starts) || i >= len(b.lengths) || uint64(b.starts[i])+uint64(b.lengths[i]) > uint64(len(b.data)) {
+		e.log.Error("passed over evidence: its event batch has no such record", "stream", streams.Events, "sequence", ref.Sequence, "record", i)
+		return nil, alert.Object{}, nil
 	}
-	return b.data[b.starts[i] : b.starts[i]+b.lengths[i]], b.object, nil
+	return b.data[b.starts[i]:][:b.lengths[i]], b.object, nil
 }
 
 // batch returns a batch, which may have to be loaded yet.
@@ -131,12 +137,14 @@ func (e *evidence) load(ctx context.Context, b *batch) error {
 		return fmt.Errorf("read event batch %d back: %w", b.sequence, err)
 	}
 	var columns trailbellv1.EventBatch
-	if err := proto.Unmarshal(m.Data, &columns); err != nil {
-		return fmt.Errorf("event batch %d: %w", b.sequence, err)
+	err = proto.Unmarshal(m.Data, &columns)
+	var data []byte
+	if err == nil {
+		data, err = s2.Decode(nil, columns.GetRecords())
 	}
-	data, err := s2.Decode(nil, columns.GetRecords())
 	if err != nil {
-		return fmt.Errorf("event batch %d: %w", b.sequence, err)
+		e.log.Error("passed over evidence: not an event batch", "stream", streams.Events, "sequence", b.sequence, "error", err)
+		return nil
 	}
 	b.object = alert.Object{Bucket: columns.GetObject().GetBucket(), Key: columns.GetObject().GetKey()}
 	b.starts, b.lengths, b.data = columns.GetStarts(), columns.GetLengths(), data

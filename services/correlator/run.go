@@ -102,7 +102,7 @@ func newOwners(js jetstream.JetStream, rules *sigma.Set, o Options, s *stores, m
 		Options: o, js: js, rules: rules, stores: s,
 		books: &books{
 			shelf:    &stand{js: js, alerts: s.alerts, shell: shell, log: log},
-			evidence: newEvidence(s.events), metrics: m,
+			evidence: newEvidence(s.events, log), metrics: m,
 		},
 		budget: newBudget(o.MaxEvents, m, log), visitors: newVisitors(s.alerts), metrics: m, log: log,
 	}

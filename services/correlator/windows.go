@@ -97,6 +97,10 @@ func (w *windows) fold(m message) {
 			w.metrics.outdated.Inc()
 			continue // of a rule that is not loaded any more, or not as it was
 		}
+		if !fits(c, match) {
+			w.metrics.outdated.Inc()
+			continue
+		}
 		w.metrics.folded.Inc()
 		if match.GetTime() < m.stored-w.horizon {
 			w.metrics.late.Inc()
@@ -126,6 +130,14 @@ func (w *windows) fold(m message) {
 		}
 	}
 	w.share.add(m.stored/second, w.size-before)
+}
+
+// fits reports whether a correlation has the levels for which a match counts.
+// Anybody who may publish can write what no matcher does.
+func fits(c *sigma.CompiledCorrelation, match *trailbellv1.Match) bool {
+	return !slices.ContainsFunc(match.GetCounts(), func(n *trailbellv1.Count) bool {
+		return n.GetLevel() >= uint32(len(c.Levels()))
+	})
 }
 
 // insert adds a match to its group. It reports whether it was there already.
