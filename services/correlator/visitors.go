@@ -44,7 +44,7 @@ func newVisitors(alerts jetstream.Stream) *visitors {
 
 // run listens until ctx ends.
 func (v *visitors) run(ctx context.Context) error {
-	c, err := v.consumer(ctx, v.up+1)
+	c, err := v.consumer(ctx, v.up+1, 0)
 	if err != nil {
 		return err
 	}
@@ -71,11 +71,12 @@ func (v *visitors) run(ctx context.Context) error {
 	}
 }
 
-// consumer reads the subjects of ALERTS from a sequence on.
-func (v *visitors) consumer(ctx context.Context, from uint64) (jetstream.Consumer, error) {
+// consumer reads the subjects of ALERTS from a sequence on. When the server does
+// not answer it tries so many times to go on; 0: as long as it takes.
+func (v *visitors) consumer(ctx context.Context, from uint64, tries int) (jetstream.Consumer, error) {
 	c, err := v.alerts.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, HeadersOnly: true,
-		InactiveThreshold: inactive,
+		InactiveThreshold: inactive, MaxResetAttempts: tries,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", streams.Alerts, err)
@@ -124,7 +125,9 @@ func (v *visitors) join(ctx context.Context, partition int, from uint64, wake fu
 	if from >= up {
 		return nil
 	}
-	c, err := v.consumer(ctx, from+1)
+	// A fetch ends with no context, so with the server gone it must end by itself:
+	// the partition is opened again then.
+	c, err := v.consumer(ctx, from+1, 1)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -159,5 +160,41 @@ func TestAnOwnerHearsOfAllThatWasWrittenBefore(t *testing.T) {
 	visits, up := v.take(0)
 	if want := []visit{{group, 1}, {group, 3}}; !slices.Equal(visits, want) || up != 4 {
 		t.Errorf("heard of %v up to %d, want %v up to 4", visits, up, want)
+	}
+}
+
+// cutOff is ALERTS behind a connection that ends when it has begun to be read.
+type cutOff struct {
+	jetstream.Stream
+	nc *nats.Conn
+}
+
+func (c cutOff) OrderedConsumer(ctx context.Context, cfg jetstream.OrderedConsumerConfig) (jetstream.Consumer, error) {
+	is, err := c.Stream.OrderedConsumer(ctx, cfg)
+	c.nc.Close()
+	return is, err
+}
+
+func TestAnOwnerThatIsCutOffStopsListening(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	nc, js := natstest.Connect(t, s)
+	if _, err := js.Publish(t.Context(), streams.AlertsSubject("high", "rule", "", "", streams.GroupOf("c", []string{"x"}).String()), nil); err != nil {
+		t.Fatal(err)
+	}
+	alerts, err := js.Stream(t.Context(), streams.Alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newVisitors(cutOff{alerts, nc})
+	v.up = 1
+	joined := make(chan error, 1)
+	go func() { joined <- v.join(t.Context(), 0, 0, func() {}) }()
+	select {
+	case err := <-joined:
+		if err == nil {
+			t.Error("heard of all there is, without a connection")
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("still listening")
 	}
 }
