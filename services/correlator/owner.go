@@ -86,26 +86,23 @@ func (o *owner) fold(ctx context.Context, messages ...message) error {
 		}
 		o.windows.fold(m)
 		o.folded = m.sequence
-		if o.exceeds() {
-			o.listen(since)
-			if err := o.economize(ctx); err != nil {
-				return err
-			}
+		if err := o.economize(ctx, since); err != nil {
+			return err
 		}
 	}
 	o.listen(since)
 	return nil
 }
 
-// exceeds reports whether the budget has no room for what is remembered.
-func (o *owner) exceeds() bool { return o.windows.share.budget.cutoff.Load()*second > o.windows.swept }
-
-// economize forgets what the budget has no room for.
-func (o *owner) economize(ctx context.Context) error {
-	if !o.exceeds() {
+// economize forgets what the budget has no room for. Since is the first message
+// that has not been listened to.
+func (o *owner) economize(ctx context.Context, since uint64) error {
+	cutoff := o.windows.share.budget.cutoff.Load() * second
+	if cutoff <= o.windows.swept {
 		return nil
 	}
-	return o.forget(ctx, o.windows.share.budget.cutoff.Load()*second, true)
+	o.listen(since)
+	return o.forget(ctx, cutoff, true)
 }
 
 // listen notes which groups have something to say, since a sequence or later.

@@ -156,7 +156,7 @@ func (p *partition) turn(ctx context.Context, arrived []jetstream.Msg, idle bool
 	if p.rebuilt(); p.isReady {
 		p.correct()
 	}
-	if err := p.owner.economize(ctx); err != nil {
+	if err := p.owner.economize(ctx, p.owner.folded+1); err != nil {
 		return err
 	}
 	if err := p.owner.writeDue(ctx, time.Now()); err != nil {

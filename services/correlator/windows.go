@@ -93,13 +93,9 @@ func (w *windows) fold(m message) {
 	chains := map[*window.Chain]*sigma.CompiledCorrelation{} // that got a match
 	for i, match := range m.batch.GetMatches() {
 		c := w.rules.Correlation(match.GetCorrelation())
-		if c == nil || c.Fingerprint() != match.GetDefinition() {
+		if c == nil || c.Fingerprint() != match.GetDefinition() || !fits(c, match) {
 			w.metrics.outdated.Inc()
 			continue // of a rule that is not loaded any more, or not as it was
-		}
-		if !fits(c, match) {
-			w.metrics.outdated.Inc()
-			continue
 		}
 		w.metrics.folded.Inc()
 		if match.GetTime() < m.stored-w.horizon {
