@@ -1,10 +1,14 @@
 package progress_test
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/trailbell/trailbell/internal/natsserver/natstest"
@@ -96,5 +100,83 @@ func TestProgressBeginsAnew(t *testing.T) {
 		if got, err := p.Read(t.Context()); err != nil || got != 0 {
 			t.Errorf("begun anew it is %d, %v", got, err)
 		}
+	}
+}
+
+func openPairs(t *testing.T, js jetstream.JetStream, created time.Time) *progress.Pairs {
+	t.Helper()
+	p, err := progress.OpenPairs(t.Context(), js, "pairs", [2]time.Time{created, created})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestPairsAreKeptByPurpose(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	begin := func(p *progress.Pairs, from progress.Pair, first uint64, want map[string]progress.Pair) {
+		t.Helper()
+		got, err := p.Begin(t.Context(), slices.Collect(maps.Keys(want)), from, first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("begun (-want +got):\n%s", diff)
+		}
+	}
+	raise := func(p *progress.Pairs, to map[string]progress.Pair) {
+		t.Helper()
+		if err := p.Raise(t.Context(), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type pairs = map[string]progress.Pair
+	a, b := openPairs(t, js, created), openPairs(t, js, created)
+	begin(a, progress.Pair{Other: 5}, 1, pairs{"x": {Other: 5}, "y": {Other: 5}})
+	begin(b, progress.Pair{Other: 7}, 1, pairs{"y": {Other: 5}, "z": {Other: 7}})
+	raise(a, pairs{"x": {Sequence: 10, Other: 6}, "y": {Sequence: 10, Other: 6}})
+	raise(b, pairs{"y": {Sequence: 12, Other: 5}, "z": {Sequence: 12, Other: 8}}) // y would fall
+	raise(a, pairs{"x": {Sequence: 9, Other: 9}})                                 // x, too
+	begin(openPairs(t, js, created), progress.Pair{}, 1,
+		pairs{"x": {Sequence: 10, Other: 6}, "y": {Sequence: 10, Other: 6}, "z": {Sequence: 12, Other: 8}})
+
+	// What is left of the stream begins behind all that x was at work on.
+	begin(openPairs(t, js, created), progress.Pair{Other: 9}, 12, pairs{"z": {Sequence: 12, Other: 8}})
+	begin(openPairs(t, js, created), progress.Pair{Other: 9}, 12, pairs{"x": {Other: 9}})
+
+	if err := a.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begin(openPairs(t, js, created), progress.Pair{Other: 9}, 1, pairs{"x": {}, "z": {}})
+	begin(openPairs(t, js, created.Add(time.Second)), progress.Pair{Other: 1}, 1, pairs{"x": {Other: 1}})
+}
+
+func TestPairsOfManyWritersAtOnce(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	var wg sync.WaitGroup
+	want := map[string]progress.Pair{}
+	for writer := range 4 {
+		p, purpose := openPairs(t, js, created), fmt.Sprint(writer)
+		want[purpose] = progress.Pair{Sequence: 20, Other: 40}
+		wg.Go(func() {
+			if _, err := p.Begin(t.Context(), []string{purpose}, progress.Pair{}, 1); err != nil {
+				t.Error(err)
+			}
+			for n := range uint64(21) {
+				if err := p.Raise(t.Context(), map[string]progress.Pair{purpose: {Sequence: n, Other: 2 * n}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got, err := openPairs(t, js, created).Begin(t.Context(), slices.Collect(maps.Keys(want)), progress.Pair{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pairs (-want +got):\n%s", diff)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -24,8 +25,8 @@ import (
 //	                              progress             visitors
 //
 // Its state is a function of the prefix of the partition that it has folded. It
-// is rebuilt at each start: quietly up to the progress, where all alerts are
-// known to be written, and writing from there.
+// is rebuilt at each start: of each correlation quietly up to where all alerts are
+// known to have been written, and writing from there.
 type owner struct {
 	Options
 	books *books
@@ -36,7 +37,12 @@ type owner struct {
 	windows   *windows
 	unwritten map[*group]struct{} // have something to say
 	folded    uint64              // sequence of MATCHES
-	quiet     uint64              // up to this sequence everything is written
+	// quiet is, for each correlation, up to which sequence of MATCHES everything
+	// had been written when we began.
+	quiet map[*sigma.CompiledCorrelation]uint64
+	// edges are the different sequences of quiet that have not been passed yet, in
+	// order.
+	edges []uint64
 	// lost is up to where alerts tell of a log that does not reach so far.
 	lost uint64
 }
@@ -74,7 +80,7 @@ const writers = 8
 func (o *owner) fold(ctx context.Context, messages ...message) error {
 	since := o.folded + 1
 	for _, m := range messages {
-		if o.folded <= o.quiet && m.sequence > o.quiet {
+		if o.passes(m.sequence) {
 			o.listen(since) // what was said before is not said again
 			since = m.sequence
 		}
@@ -94,6 +100,22 @@ func (o *owner) fold(ctx context.Context, messages ...message) error {
 	return nil
 }
 
+// hush has the owner be quiet about each correlation up to a sequence.
+func (o *owner) hush(quiet map[*sigma.CompiledCorrelation]uint64) {
+	o.quiet = quiet
+	o.edges = slices.Compact(slices.Sorted(maps.Values(quiet)))
+}
+
+// passes reports whether a message is the first one behind where we have been
+// quiet about a correlation.
+func (o *owner) passes(sequence uint64) bool {
+	before := len(o.edges)
+	for len(o.edges) > 0 && o.edges[0] < sequence {
+		o.edges = o.edges[1:]
+	}
+	return len(o.edges) < before
+}
+
 // economize forgets what the budget has no room for. Since is the first message
 // that has not been listened to.
 func (o *owner) economize(ctx context.Context, since uint64) error {
@@ -108,14 +130,15 @@ func (o *owner) economize(ctx context.Context, since uint64) error {
 // listen notes which groups have something to say, since a sequence or later.
 func (o *owner) listen(since uint64) {
 	for g := range o.windows.speakers() {
+		quiet := o.quiet[g.correlation]
 		switch {
-		case o.folded <= o.quiet:
+		case o.folded <= quiet:
 			g.window.Settle()
 		case g.voice == nil:
 			g.voice = &voice{key: newKey(g, o.Limits)}
 			// Of a group that nobody has written about there is most likely
 			// nothing to read, and if there is, the first write is refused.
-			g.voice.book.read = g.born > o.quiet
+			g.voice.book.read = g.born > quiet
 			fallthrough
 		case g.voice.since == 0, g.voice.since == said:
 			g.voice.since, g.voice.due = since, g.voice.written.Add(o.Coalesce)
@@ -268,7 +291,7 @@ func (o *owner) untilDue(now time.Time, limit time.Duration) time.Duration {
 
 // written is up to which sequence everything is written.
 func (o *owner) written() uint64 {
-	written := max(o.folded, o.quiet)
+	written := o.folded
 	for g := range o.unwritten {
 		written = min(written, g.voice.since-1)
 	}

@@ -20,7 +20,11 @@ func bound(t *testing.T, rules *sigma.Set, maxEvents int) *owner {
 	t.Helper()
 	m := newMetrics(prometheus.NewRegistry(), rules)
 	o := newOwner(Options{Horizon: 24 * time.Hour}, rules, time.Time{}, newBudget(maxEvents, m, natstest.Quiet).share(func() {}), nil, m, natstest.Quiet)
-	o.quiet = math.MaxUint64
+	quiet := map[*sigma.CompiledCorrelation]uint64{}
+	for _, c := range rules.Correlations() {
+		quiet[c] = math.MaxUint64
+	}
+	o.hush(quiet)
 	return o
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,6 +16,7 @@ import (
 	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+	"github.com/trailbell/trailbell/sigma"
 )
 
 // partition connects an owner with the streams.
@@ -22,23 +25,24 @@ type partition struct {
 	owner    *owner
 	stores   *stores
 	progress *progress.Progress // of MATCHES
-	// heard is up to where in ALERTS the writes of others have been looked at by
-	// an owner who knew MATCHES up to the sequence beside.
-	heard    *progress.Progress
+	readings readings
+	// known is, for each reading, up to which sequence of MATCHES everything is
+	// written, and up to where in ALERTS the writes of others have been looked at
+	// by an owner who knew that.
+	known    *progress.Pairs
 	visitors *visitors
 	ready    func()
 	log      *slog.Logger
 
-	opened     time.Time
-	in         chan jetstream.Msg
-	last       uint64 // sequence of the last message when it was opened
-	isReady    bool
-	delivered  uint64 // sequence of the last message that was folded
-	saved      uint64 // progress as it was written last
-	savedAt    time.Time
-	noted      uint64    // up to where in ALERTS others' writes have been looked at
-	savedHeard [2]uint64 // heard as it was written last
-	heardAt    time.Time
+	opened    time.Time
+	in        chan jetstream.Msg
+	last      uint64 // sequence of the last message when it was opened
+	isReady   bool
+	delivered uint64 // sequence of the last message that was folded
+	saved     uint64 // progress as it was written last
+	savedAt   time.Time
+	noted     uint64 // up to where in ALERTS others' writes have been looked at
+	notedAt   time.Time
 	// wake has the loop look at what has changed beside the log.
 	wake doorbell
 }
@@ -47,9 +51,9 @@ const (
 	// saveEvery bounds how often the progress is written while there is work,
 	// and how long a partition without any takes to notice that.
 	saveEvery = 500 * time.Millisecond
-	// heardEvery is how often it is noted up to where the writers of ALERTS are
-	// known. What lies behind is looked at again by the next owner.
-	heardEvery = 5 * time.Second
+	// noteEvery is how often the readings are written. What lies behind is looked
+	// at again by the next owner.
+	noteEvery = 5 * time.Second
 	// atOnce is how many messages are folded before alerts are looked at.
 	atOnce = 512
 	// inactive is how long the server keeps a consumer that nobody reads.
@@ -103,12 +107,12 @@ func (p *partition) run(ctx context.Context) error {
 // open finds out from where on there is work.
 func (p *partition) open(ctx context.Context) error {
 	p.opened, p.in = time.Now(), make(chan jetstream.Msg, readAhead)
-	// What was looked at with less knowledge is looked at again with what has
-	// come since: all that has is planned again.
-	quiet, heard, err := p.heard.ReadPair(ctx)
+	quiet, heard, err := p.begin(ctx)
 	if err != nil {
 		return err
 	}
+	// What was looked at with less knowledge is looked at again with what has
+	// come since: all that has is planned again.
 	if err := p.visitors.join(ctx, p.number, heard, p.wake.ring); err != nil {
 		return err
 	}
@@ -117,25 +121,54 @@ func (p *partition) open(ctx context.Context) error {
 		return err
 	}
 	// Looked at later, so that it cannot be less but for what was lost.
-	end, err := p.stores.endNow(ctx)
+	matches, err := p.stores.matchesNow(ctx)
 	if err != nil {
 		return err
 	}
-	if max(quiet, written) > end {
-		// Since when is not known, so everything is looked at again.
-		p.log.Error("alerts had been written up to behind the end of the log", "stream", streams.Matches, "last", end, "written", max(quiet, written))
-		for _, reached := range []*progress.Progress{p.progress, p.heard} {
-			if err := reached.Reset(ctx); err != nil {
-				return err
-			}
-		}
-		quiet, written = 0, 0
+	reached := written
+	for _, sequence := range quiet {
+		reached = max(reached, sequence)
 	}
-	p.owner.quiet, p.saved = quiet, written
+	if reached > matches.LastSeq {
+		// Since when is not known, so everything is looked at again.
+		p.log.Error("alerts had been written up to behind the end of the log", "stream", streams.Matches, "last", matches.LastSeq, "written", reached)
+		if err := p.progress.Reset(ctx); err != nil {
+			return err
+		}
+		if err := p.known.Reset(ctx); err != nil {
+			return err
+		}
+		written = 0
+		clear(quiet)
+	}
+	p.saved = written
+	p.owner.hush(quiet)
 	if p.last, err = p.stores.lastMatch(ctx, p.number); err == nil {
 		p.rebuilt()
 	}
 	return err
+}
+
+// begin returns up to where in MATCHES others have written everything for each
+// correlation, and from where on in ALERTS somebody may have written knowing less.
+func (p *partition) begin(ctx context.Context) (quiet map[*sigma.CompiledCorrelation]uint64, heard uint64, err error) {
+	matches, err := p.stores.matchesNow(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	// Whoever wrote for a reading had begun with it. So what was written before
+	// somebody did need not be looked at.
+	heard = p.visitors.heard()
+	known, err := p.known.Begin(ctx, slices.Collect(maps.Values(p.readings)), progress.Pair{Other: heard}, matches.FirstSeq)
+	if err != nil {
+		return nil, 0, err
+	}
+	quiet = map[*sigma.CompiledCorrelation]uint64{}
+	for c, reading := range p.readings {
+		quiet[c] = known[reading].Sequence
+		heard = min(heard, known[reading].Other)
+	}
+	return quiet, heard, nil
 }
 
 // rebuilt notices when all has been folded that was there at the start.
@@ -241,16 +274,20 @@ func (p *partition) save(ctx context.Context, idle bool) error {
 		}
 		p.saved, p.savedAt = reached, time.Now()
 	}
-	if time.Since(p.heardAt) < heardEvery || p.owner.correcting() {
+	if time.Since(p.notedAt) < noteEvery || p.owner.correcting() {
 		return nil
 	}
-	p.heardAt = time.Now()
-	pair := [2]uint64{p.owner.written(), p.noted}
-	if pair == p.savedHeard {
-		return nil
+	p.notedAt = time.Now()
+	return p.note(ctx)
+}
+
+// note writes the readings.
+func (p *partition) note(ctx context.Context) error {
+	pairs := map[string]progress.Pair{}
+	for c, reading := range p.readings {
+		pairs[reading] = progress.Pair{Sequence: max(p.owner.written(), p.owner.quiet[c]), Other: p.noted}
 	}
-	p.savedHeard = pair
-	return p.heard.RaisePair(ctx, pair[0], pair[1])
+	return p.known.Raise(ctx, pairs)
 }
 
 // pass notes that the log has gone on without anything for this partition, so

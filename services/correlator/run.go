@@ -124,7 +124,8 @@ func (o *owners) run(ctx context.Context, number int) error {
 
 // partition returns a partition that is yet to be rebuilt.
 func (o *owners) partition(ctx context.Context, number int, ready func()) (*partition, error) {
-	heard, err := progress.Open(ctx, o.js, fmt.Sprintf("windows-%d-heard", number), o.stores.epoch, o.stores.alerts.CachedInfo().Created)
+	known, err := progress.OpenPairs(ctx, o.js, fmt.Sprintf("windows-%d-readings", number),
+		[2]time.Time{o.stores.epoch, o.stores.alerts.CachedInfo().Created})
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (o *owners) partition(ctx context.Context, number int, ready func()) (*part
 	wake := make(doorbell, 1)
 	return &partition{
 		number: number, owner: newOwner(o.Options, o.rules, o.stores.epoch, o.budget.share(wake.ring), o.books, o.metrics, log),
-		stores: o.stores, progress: o.stores.written[number], heard: heard,
+		stores: o.stores, progress: o.stores.written[number], readings: readingsOf(o.rules, o.Horizon), known: known,
 		visitors: o.visitors, ready: ready, log: log, wake: wake,
 	}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/trailbell/trailbell/internal/stage"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+	"github.com/trailbell/trailbell/sigma"
 )
 
 // server stands for NATS. Every request waits until the simulation lets it
@@ -97,6 +98,7 @@ type client struct {
 	publishing error
 
 	partition *partition      // nil: a matcher
+	rules     *sigma.Set      // of its owner
 	delivered uint64          // sequence of MATCHES
 	arrived   []jetstream.Msg // for its next turn
 	idle      bool

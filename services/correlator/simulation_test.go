@@ -33,6 +33,7 @@ type simulation struct {
 	*rapid.T
 	server     *server
 	rules      *sigma.Set
+	lesser     *sigma.Set // that some owners have instead; may be nil
 	partitions int
 	leased     bool // never two owners at once
 	options    Options
@@ -87,6 +88,9 @@ func TestWhateverHappensAlertsEndAsEpisodes(t *testing.T) {
 	simulate(t, func(s *simulation) {
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom(pealNames), 1, 3, rapid.ID).Draw(s.T, "correlations")
 		s.rules = pealOf(s, names)
+		if n := rapid.IntRange(0, len(names)-1).Draw(s.T, "lesser"); n > 0 {
+			s.lesser = pealOf(s, slices.Clip(names[:n]))
+		}
 		s.partitions = rapid.SampledFrom([]int{1, 1, 1, 3, 16}).Draw(s.T, "partitions")
 		s.options = options()
 		s.options.Coalesce = rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second}).Draw(s.T, "coalesce")
@@ -292,7 +296,7 @@ func (s *simulation) lastWord() {
 		r := rapid.SampledFrom(writes).Draw(s.T, "last word")
 		r.client.paused = true
 		s.settle()
-		time.Sleep(rapid.SampledFrom([]time.Duration{0, heardEvery}).Draw(s.T, "later"))
+		time.Sleep(rapid.SampledFrom([]time.Duration{0, noteEvery}).Draw(s.T, "later"))
 		s.grant(r, served)
 		synctest.Wait()
 		s.crash(r.client)
@@ -332,7 +336,11 @@ func (s *simulation) some(steps int) {
 		case n < 53 && len(unacked) > 0:
 			s.match(rapid.SampledFrom(unacked).Draw(s.T, "batch"))
 		case n < 55:
-			s.own(rapid.IntRange(0, s.partitions-1).Draw(s.T, "partition"))
+			rules := s.rules
+			if s.lesser != nil && rapid.Bool().Draw(s.T, "with the lesser rules") {
+				rules = s.lesser
+			}
+			s.own(rapid.IntRange(0, s.partitions-1).Draw(s.T, "partition"), rules)
 		case n < 56:
 			clear(s.server.ids)
 		case n < 58:
@@ -364,13 +372,13 @@ func (s *simulation) settle() {
 			case c.partition == nil:
 				matching = true
 			default:
-				owned[c.partition.number] = true
+				owned[c.partition.number] = owned[c.partition.number] || c.rules == s.rules
 				s.tell(c, len(s.server.alerts))
 			}
 		}
 		for n := range s.partitions {
 			if !owned[n] {
-				s.own(n)
+				s.own(n, s.rules)
 			}
 		}
 		if unacked := s.unacked(); len(unacked) > 0 && !matching {
@@ -398,12 +406,17 @@ func (s *simulation) settled() bool {
 	written := map[int]uint64{}
 	for _, c := range s.clients {
 		if p := c.partition; p != nil && !c.paused {
+			if p.visitors.inboxes[p.number] == nil {
+				return false // it has not begun yet
+			}
 			visits, up := p.visitors.take(p.number)
 			if len(visits) > 0 || up < uint64(len(s.server.alerts)) || len(p.owner.unwritten) > 0 || len(s.unread(c)) > 0 {
 				p.visitors.inboxes[p.number].visits = visits
 				return false
 			}
-			written[p.number] = p.saved
+			if c.rules == s.rules {
+				written[p.number] = p.saved
+			}
 		}
 	}
 	for _, m := range s.server.matches {
@@ -493,13 +506,13 @@ func (s *simulation) match(m *stored) {
 }
 
 // own has a partition owned, by one more owner if there are some.
-func (s *simulation) own(number int) {
+func (s *simulation) own(number int, rules *sigma.Set) {
 	for _, c := range slices.Clone(s.clients) {
 		if s.leased && c.partition != nil {
 			s.crash(c)
 		}
 	}
-	c := &client{server: s.server}
+	c := &client{server: s.server, rules: rules}
 	st := &stores{
 		events: c.stream(&s.server.events), matches: c.stream(&s.server.matches), alerts: c.stream(&s.server.alerts),
 		written: make([]*progress.Progress, s.partitions), epoch: ledgerEpoch,
@@ -508,7 +521,7 @@ func (s *simulation) own(number int) {
 	if st.written[number], err = progress.Open(context.Background(), c, fmt.Sprint("windows-", number), st.epoch); err != nil {
 		s.Fatal(err)
 	}
-	own := newOwners(c, s.rules, s.options, st, s.metrics, nil, natstest.Quiet)
+	own := newOwners(c, rules, s.options, st, s.metrics, nil, natstest.Quiet)
 	own.books.shelf = c
 	if c.partition, err = own.partition(context.Background(), number, func() {}); err != nil {
 		s.Fatal(err)

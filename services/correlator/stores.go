@@ -56,19 +56,20 @@ func (s *stores) end(ctx context.Context) (uint64, error) {
 	if time.Since(s.looked) < endEvery {
 		return s.ended, nil
 	}
-	end, err := s.endNow(ctx)
+	matches, err := s.matchesNow(ctx)
 	if err == nil {
-		s.ended, s.looked = end, time.Now()
+		s.ended, s.looked = matches.LastSeq, time.Now()
 	}
-	return end, err
+	return matches.LastSeq, err
 }
 
-func (s *stores) endNow(ctx context.Context) (uint64, error) {
+// matchesNow returns where MATCHES begins and ends.
+func (s *stores) matchesNow(ctx context.Context) (jetstream.StreamState, error) {
 	i, err := s.matches.Info(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("look at stream %s: %w", streams.Matches, err)
+		return jetstream.StreamState{}, fmt.Errorf("look at stream %s: %w", streams.Matches, err)
 	}
-	return i.State.LastSeq, nil
+	return i.State, nil
 }
 
 // lastMatch returns the sequence of the last message of a partition, 0 for none.
@@ -131,7 +132,7 @@ func Written(ctx context.Context, js jetstream.JetStream) (bool, error) {
 			return false, err
 		}
 		// It may tell of a log that has lost its end since.
-		if end, err := s.endNow(ctx); err != nil || written > end {
+		if matches, err := s.matchesNow(ctx); err != nil || written > matches.LastSeq {
 			return false, err
 		}
 	}

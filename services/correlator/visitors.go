@@ -107,6 +107,13 @@ func (v *visitors) tell(at visit) {
 	}
 }
 
+// heard returns the sequence up to which we have been told, or were not there.
+func (v *visitors) heard() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.up
+}
+
 // since is how long a read of what has been written already waits for more.
 const since = 2 * time.Second
 
