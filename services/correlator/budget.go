@@ -9,14 +9,12 @@ import (
 )
 
 // budget bounds what the windows of all partitions of a process remember
-// together. When it is exceeded, the oldest of all goes, in the order of the
-// log: a cutoff is set, and each partition forgets what was stored before it.
+// together. When it is exceeded, the oldest of all goes, in the order of the log:
+// each partition is told before when something must have been stored to go.
 type budget struct {
 	limit   int
 	metrics *metrics
 	log     *slog.Logger
-	// cutoff is in seconds since the Unix epoch; 0: none yet.
-	cutoff atomic.Int64
 
 	mu     sync.Mutex
 	size   int
@@ -26,13 +24,15 @@ type budget struct {
 // share is what one partition has of a budget.
 type share struct {
 	budget *budget
-	// wake tells the owner of the partition that the cutoff has changed.
+	// wake tells the owner of the partition that there is a cutoff.
 	wake func()
+	// cutoff is before when what was stored is to be forgotten, in seconds since
+	// the Unix epoch; 0: nothing is. It is written under the mutex of the budget.
+	cutoff atomic.Int64
 
 	// The rest is guarded by the mutex of the budget.
-	size    int
-	stored  map[int64]int // the size by the second in which the log stored it
-	applied int64         // the cutoff up to which it has forgotten
+	size   int
+	stored map[int64]int // the size by the second in which the log stored it
 }
 
 func newBudget(limit int, m *metrics, log *slog.Logger) *budget {
@@ -78,7 +78,9 @@ func (s *share) forgot(cutoff int64, n int, early bool) {
 		b.metrics.evicted.Add(float64(n))
 	}
 	s.size -= n
-	s.applied = max(s.applied, cutoff)
+	if cutoff >= s.cutoff.Load() {
+		s.cutoff.Store(0)
+	}
 	b.resize(-n)
 }
 
@@ -95,31 +97,45 @@ func (b *budget) resize(n int) {
 	b.metrics.events.Set(float64(b.size))
 }
 
-// advance sets the cutoff so that a tenth more than what is too much goes. While
-// a partition has yet to forget what it should, there is nothing to decide.
+// advance sets a cutoff so that a tenth more than what is too much goes. While a
+// partition has yet to forget what it should, there is nothing to decide.
+//
+// A cutoff is for what is remembered now. A partition that is rebuilt later comes
+// by what is older, and has to forget that by another one.
 func (b *budget) advance() {
-	old := b.cutoff.Load()
 	stored := map[int64]int{}
 	for s := range b.shares {
-		if s.size > 0 && s.applied < old {
+		if s.cutoff.Load() != 0 {
 			return
 		}
 		for second, n := range s.stored {
 			stored[second] += n
 		}
 	}
-	excess, cutoff := b.size-b.limit+b.limit/10, old
+	excess, cutoff := b.size-b.limit+b.limit/10, int64(0)
 	for _, second := range slices.Sorted(maps.Keys(stored)) {
 		if excess <= 0 {
 			break
 		}
 		excess -= stored[second]
-		cutoff = max(cutoff, second+1)
+		cutoff = second + 1
 	}
-	b.cutoff.Store(cutoff)
 	for s := range b.shares {
-		s.wake()
+		if s.holdsBefore(cutoff) {
+			s.cutoff.Store(cutoff)
+			s.wake()
+		}
 	}
 	b.log.Warn("too many events to remember: the oldest are forgotten before their time; raise correlator.max_events",
 		"max_events", b.limit)
+}
+
+// holdsBefore reports whether a partition remembers what was stored before cutoff.
+func (s *share) holdsBefore(cutoff int64) bool {
+	for second, n := range s.stored {
+		if second < cutoff && n > 0 {
+			return true
+		}
+	}
+	return false
 }

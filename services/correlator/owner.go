@@ -119,8 +119,8 @@ func (o *owner) passes(sequence uint64) bool {
 // economize forgets what the budget has no room for. Since is the first message
 // that has not been listened to.
 func (o *owner) economize(ctx context.Context, since uint64) error {
-	cutoff := o.windows.share.budget.cutoff.Load() * second
-	if cutoff <= o.windows.swept {
+	cutoff := o.windows.share.cutoff.Load() * second
+	if cutoff == 0 {
 		return nil
 	}
 	o.listen(since)

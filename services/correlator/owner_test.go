@@ -14,17 +14,22 @@ import (
 	"github.com/trailbell/trailbell/sigma"
 )
 
-// bound is an owner that replays what has been written long ago: it folds and
-// forgets, and has nothing to say.
+// bound is an owner with a budget of its own.
 func bound(t *testing.T, rules *sigma.Set, maxEvents int) *owner {
 	t.Helper()
 	m := newMetrics(prometheus.NewRegistry(), rules)
-	o := newOwner(Options{Horizon: 24 * time.Hour}, rules, time.Time{}, newBudget(maxEvents, m, natstest.Quiet).share(func() {}), nil, m, natstest.Quiet)
-	quiet := map[*sigma.CompiledCorrelation]uint64{}
+	return quiet(rules, newBudget(maxEvents, m, natstest.Quiet).share(func() {}), m)
+}
+
+// quiet is an owner that replays what has been written long ago: it folds and
+// forgets, and has nothing to say.
+func quiet(rules *sigma.Set, s *share, m *metrics) *owner {
+	o := newOwner(Options{Horizon: 24 * time.Hour}, rules, time.Time{}, s, nil, m, natstest.Quiet)
+	all := map[*sigma.CompiledCorrelation]uint64{}
 	for _, c := range rules.Correlations() {
-		quiet[c] = math.MaxUint64
+		all[c] = math.MaxUint64
 	}
-	o.hush(quiet)
+	o.hush(all)
 	return o
 }
 
@@ -62,6 +67,7 @@ func TestOwnerKnowsHowMuchItRemembers(t *testing.T) {
 		o := bound(t, ruleSet(t, peal), limit)
 		w, budget := o.windows, o.windows.share.budget
 		calls, evicted := traffic(random), 0
+		w.share.wake = func() { evicted++ }
 		for i := int64(0); i < 3000; {
 			var batch []message
 			for range 1 + random.IntN(1000) {
@@ -69,13 +75,11 @@ func TestOwnerKnowsHowMuchItRemembers(t *testing.T) {
 				batch = append(batch, messageOf(w.rules, c, uint64(i+1), 1_000_000+i))
 				i++
 			}
-			before := budget.cutoff.Load()
+			before := evicted
 			if err := o.fold(t.Context(), batch...); err != nil {
 				t.Fatal(err)
 			}
-			if budget.cutoff.Load() > before {
-				evicted++
-			} else if random.IntN(3) == 0 {
+			if evicted == before && random.IntN(3) == 0 {
 				if err := o.forget(t.Context(), max(w.swept, (1_000_000+i-60)*second), false); err != nil {
 					t.Fatal(err)
 				}
@@ -95,6 +99,43 @@ func TestOwnerKnowsHowMuchItRemembers(t *testing.T) {
 		}
 		if left := fmt.Sprint(w.size, budget.size, len(w.groups), len(w.chains), len(w.touched), len(w.share.stored)); left != "0 0 0 0 0 0" {
 			t.Fatalf("after everything has been forgotten these are left of sizes, groups, chains, touched groups and seconds: %s", left)
+		}
+	}
+}
+
+// A partition that is rebuilt reads what the others have forgotten long ago.
+func TestARebuildStaysWithinTheBudget(t *testing.T) {
+	const limit, messages = 1000, 3000
+	random := rand.New(rand.NewPCG(1, 4))
+	rules := ruleSet(t, peal)
+	all := traffic(random)
+	m := newMetrics(prometheus.NewRegistry(), rules)
+	b := newBudget(limit, m, natstest.Quiet)
+	var owners []*owner
+	for range 3 {
+		o := quiet(rules, b.share(func() {}), m)
+		owners = append(owners, o)
+		for i := range int64(messages) {
+			c := all[random.IntN(len(all))]
+			c.id = fmt.Sprint(len(owners), "-", i)
+			if err := o.fold(t.Context(), messageOf(rules, c, uint64(i+1), 1_000_000+i)); err != nil {
+				t.Fatal(err)
+			}
+			for _, other := range owners {
+				if err := other.economize(t.Context(), other.folded+1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if b.size > limit {
+				t.Fatalf("at message %d of partition %d %d are remembered, want at most %d", i, len(owners), b.size, limit)
+			}
+		}
+	}
+	for _, o := range owners {
+		for second := range o.windows.share.stored {
+			if second < 1_000_000+messages*9/10 {
+				t.Errorf("what was stored in second %d is remembered, and younger is not", second-1_000_000)
+			}
 		}
 	}
 }

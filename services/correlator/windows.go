@@ -35,7 +35,7 @@ type windows struct {
 	touched map[*group]struct{}
 	folding uint64 // sequence of the message that is being folded
 	size    int    // of all groups and chains
-	swept   int64  // what was stored before has been forgotten
+	swept   int64  // what was stored before has been forgotten for the horizon
 }
 
 // group is one group of one correlation. Most have a few events and never say
@@ -236,7 +236,9 @@ func (w *windows) speakers() iter.Seq[*group] {
 // but for the budget. What groups have to say must have been said, by us or by
 // an owner who is ahead.
 func (w *windows) forget(cutoff int64, early bool) {
-	w.swept = cutoff
+	if !early {
+		w.swept = cutoff
+	}
 	before := w.size
 	for id, c := range w.chains {
 		size := c.Size()
