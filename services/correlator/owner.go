@@ -238,7 +238,7 @@ const behindPause = 100 * time.Millisecond
 func (o *owner) correct(at visit) {
 	g := o.windows.groups[at.group]
 	if g == nil || g.window == nil {
-		return // forgotten, and then nothing is revised
+		return // forgotten, and then nothing is revised, or of another partition
 	}
 	if g.voice == nil {
 		g.voice = &voice{key: newKey(g, o.Limits)}

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/trailbell/trailbell/internal/natsserver/natstest"
+	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma"
 )
@@ -136,6 +138,36 @@ func TestARebuildStaysWithinTheBudget(t *testing.T) {
 			if second < 1_000_000+messages*9/10 {
 				t.Errorf("what was stored in second %d is remembered, and younger is not", second-1_000_000)
 			}
+		}
+	}
+}
+
+// An event that a chain took back may be in an alert that is yet to be heard of.
+func TestAGroupIsThereAsLongAsSomethingIsGoneOutOfIt(t *testing.T) {
+	rules := pealOf(t, []string{"pairs"})
+	o := bound(t, rules, 1000)
+	all := rules.Correlations()
+	pairs := all[slices.IndexFunc(all, (*sigma.CompiledCorrelation).Chained)]
+	alice := streams.GroupOf(pairs.Meta().ID, []string{"alice"})
+	// The third call, which is before the others, breaks the pair that ends at the second.
+	for i, c := range []call{{id: "0", second: 10, user: "bob", host: "x"}, {id: "1", second: 20, user: "alice", host: "x"}, {id: "2", user: "carol", host: "x"}} {
+		if err := o.fold(t.Context(), messageOf(rules, c, uint64(i+1), 1_000_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		cutoff int64
+		there  bool
+	}{{1_000_000, true}, {1_000_001, false}} {
+		if err := o.forget(t.Context(), c.cutoff*second, false); err != nil {
+			t.Fatal(err)
+		}
+		g := o.windows.groups[alice]
+		if g != nil && g.window.Len() > 0 {
+			t.Fatal("the pair is not broken; choose other calls")
+		}
+		if (g != nil) != c.there {
+			t.Errorf("forgotten what was stored before %d, the group is there: %t, want %t", c.cutoff, g != nil, c.there)
 		}
 	}
 }

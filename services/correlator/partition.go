@@ -41,10 +41,20 @@ type partition struct {
 	delivered uint64 // sequence of the last message that was folded
 	saved     uint64 // progress as it was written last
 	savedAt   time.Time
+	heard     heard
 	noted     uint64 // up to where in ALERTS others' writes have been looked at
 	notedAt   time.Time
 	// wake has the loop look at what has changed beside the log.
 	wake doorbell
+}
+
+// heard is what the visitors have told at a time: all up to a sequence of ALERTS.
+type heard struct {
+	visits []visit
+	up     uint64
+	at     time.Time
+	// until is a sequence of MATCHES that nobody was beyond then; 0: not known yet.
+	until uint64
 }
 
 const (
@@ -186,8 +196,9 @@ func (p *partition) turn(ctx context.Context, arrived []jetstream.Msg, idle bool
 	if err := p.fold(ctx, arrived); err != nil {
 		return err
 	}
-	if p.rebuilt(); p.isReady {
-		p.correct()
+	p.rebuilt()
+	if err := p.correct(ctx); err != nil {
+		return err
 	}
 	if err := p.owner.economize(ctx, p.owner.folded+1); err != nil {
 		return err
@@ -249,13 +260,31 @@ func (p *partition) decode(m jetstream.Msg) (message, error) {
 	return is, nil
 }
 
-// correct has written again what others have written.
-func (p *partition) correct() {
-	visits, up := p.visitors.take(p.number)
-	for _, v := range visits {
+// correct has written again what others have written. They may have known matches
+// that we have not read yet, and groups that we do not have yet, so it waits until
+// we have read what was there when we heard of it.
+func (p *partition) correct(ctx context.Context) error {
+	h := &p.heard
+	if len(h.visits) == 0 {
+		*h = heard{at: time.Now()}
+		h.visits, h.up = p.visitors.take(p.number)
+	}
+	if len(h.visits) > 0 && h.until == 0 {
+		end, looked, err := p.stores.end(ctx)
+		if err != nil || !looked.After(h.at) {
+			return err // soon
+		}
+		h.until = end
+	}
+	if p.owner.folded < h.until {
+		return nil
+	}
+	for _, v := range h.visits {
 		p.owner.correct(v)
 	}
-	p.noted = max(p.noted, up)
+	h.visits = nil
+	p.noted = max(p.noted, h.up)
+	return nil
 }
 
 // save writes the progress.
@@ -293,7 +322,7 @@ func (p *partition) note(ctx context.Context) error {
 // pass notes that the log has gone on without anything for this partition, so
 // that nobody waits for it to come so far.
 func (p *partition) pass(ctx context.Context) error {
-	end, err := p.stores.end(ctx)
+	end, _, err := p.stores.end(ctx)
 	if err != nil {
 		return err
 	}

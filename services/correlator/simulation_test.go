@@ -410,7 +410,7 @@ func (s *simulation) settled() bool {
 				return false // it has not begun yet
 			}
 			visits, up := p.visitors.take(p.number)
-			if len(visits) > 0 || up < uint64(len(s.server.alerts)) || len(p.owner.unwritten) > 0 || len(s.unread(c)) > 0 {
+			if len(visits) > 0 || len(p.heard.visits) > 0 || up < uint64(len(s.server.alerts)) || len(p.owner.unwritten) > 0 || len(s.unread(c)) > 0 {
 				p.visitors.inboxes[p.number].visits = visits
 				return false
 			}
@@ -429,8 +429,9 @@ func (s *simulation) settled() bool {
 	return len(s.unacked()) == 0
 }
 
-// grant lets a request through.
+// grant lets a request through, which takes a moment.
 func (s *simulation) grant(r *request, f fate) {
+	time.Sleep(time.Microsecond)
 	s.server.remove(func(o *request) bool { return o == r })
 	r.fate <- f
 }

@@ -49,18 +49,20 @@ func open(ctx context.Context, js jetstream.JetStream) (*stores, error) {
 // endEvery is how old the end of MATCHES may be: all partitions ask for it.
 const endEvery = saveEvery / 2
 
-// end returns the last sequence of MATCHES, or an earlier one.
-func (s *stores) end(ctx context.Context) (uint64, error) {
+// end returns the last sequence of MATCHES as it was at a time, which may be a
+// little ago.
+func (s *stores) end(ctx context.Context) (uint64, time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.looked) < endEvery {
-		return s.ended, nil
+	now := time.Now()
+	if now.Sub(s.looked) < endEvery {
+		return s.ended, s.looked, nil
 	}
 	matches, err := s.matchesNow(ctx)
 	if err == nil {
-		s.ended, s.looked = matches.LastSeq, time.Now()
+		s.ended, s.looked = matches.LastSeq, now
 	}
-	return matches.LastSeq, err
+	return matches.LastSeq, now, err
 }
 
 // matchesNow returns where MATCHES begins and ends.

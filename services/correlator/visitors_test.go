@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/trailbell/trailbell/internal/alert"
 	"github.com/trailbell/trailbell/internal/natsserver/natstest"
@@ -76,6 +77,78 @@ func TestTheLastWordOfAnOwnerThatIsBehindIsCorrected(t *testing.T) {
 				t.Errorf("living alerts %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// The word of somebody else may come before the matches that it is about.
+func TestAWordAboutAGroupThatIsNotKnownYetIsCorrected(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	rules := pealOf(t, []string{"no_write"})
+	st, err := open(t.Context(), js)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := newOwners(js, rules, options(), st, newMetrics(prometheus.NewRegistry(), rules), stage.NewMetrics(prometheus.NewRegistry(), "correlator", streams.Alerts), natstest.Quiet)
+	c := rules.Correlations()[0]
+	id := streams.GroupOf(c.Meta().ID, []string{"alice"})
+	p, err := own.partition(t.Context(), streams.Partition(id, len(st.written)), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+
+	// Another owner knew the call that reads, and not the one before it that
+	// writes: with both, nothing ever rang.
+	calls := []call{{id: "id-1", second: 10, user: "alice"}, {id: "id-0", user: "alice", write: true}}
+	k := newKey(&group{id: id, correlation: c, values: []string{"alice"}}, alert.DefaultLimits())
+	held := alert.Mark{Time: calls[0].time(), EventID: "id-1"}
+	a := alert.Alert{
+		ID: alert.CorrelationID(k.ledger.Token, "id-1"), Kind: alert.KindCorrelation, State: alert.Open, Revision: 1,
+		Rule: k.ledger.Rule, Group: k.ledger.Fields, Anchor: "id-1", Count: 1, EventIDs: []string{"id-1"},
+		AsOf: alert.AsOf{Epoch: st.epoch, Sequence: 1}, Opened: alert.AsOf{Epoch: st.epoch, Sequence: 1},
+		FirstSeen: held.Time, LastSeen: held.Time, Held: alert.Run{First: held, Last: held},
+	}
+	written, err := own.books.shelf.write(t.Context(), k, &a, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known []message
+	for i, c := range calls {
+		m := messageOf(rules, c, uint64(i+1), start.Unix())
+		data, err := proto.Marshal(m.batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(t.Context(), streams.MatchesSubject(p.number), data); err != nil {
+			t.Fatal(err)
+		}
+		known = append(known, m)
+	}
+	own.visitors.tell(visit{group: id, sequence: written})
+
+	turn := func() {
+		t.Helper()
+		if err := p.turn(t.Context(), nil, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p.heard.until == 0 {
+		turn()
+	}
+	if p.noted != 0 {
+		t.Error("what was heard is done with before the log is read")
+	}
+	p.delivered = 2
+	if err := p.owner.fold(t.Context(), known...); err != nil {
+		t.Fatal(err)
+	}
+	turn()
+	if got := final(t, js)[a.ID].State; got != alert.Withdrawn {
+		t.Errorf("the alert is %s, want it withdrawn", got)
 	}
 }
 

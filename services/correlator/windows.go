@@ -51,6 +51,15 @@ type group struct {
 	born   uint64 // sequence of the message that the group began with
 }
 
+// empty reports whether there is nothing that the group could say any more. What
+// is gone out of it may be in an alert of somebody who does not know that yet.
+func (g *group) empty() bool {
+	for range g.window.Gone() {
+		return false
+	}
+	return g.window.Len() == 0 && !g.window.Dirty()
+}
+
 // message is a message of MATCHES.
 type message struct {
 	sequence uint64
@@ -254,7 +263,7 @@ func (w *windows) forget(cutoff int64, early bool) {
 			g.window.Forget(cutoff)
 			w.size -= size - g.window.Size()
 		}
-		if g.window.Len() == 0 && !g.window.Dirty() {
+		if g.empty() {
 			delete(w.groups, id)
 			delete(w.touched, g)
 			w.metrics.groups.Dec()
