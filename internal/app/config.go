@@ -128,7 +128,7 @@ type Correlator struct {
 	// Coalesce is the shortest time between two revisions of an alert.
 	Coalesce Duration `yaml:"coalesce"`
 	// MaxEvents bounds the events that the correlations remember, with their
-	// values and their places in chains.
+	// values, their places in chains, and their groups.
 	MaxEvents int      `yaml:"max_events"`
 	Evidence  Evidence `yaml:"evidence"`
 	Rules     Rules    `yaml:"rules"`

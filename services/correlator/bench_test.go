@@ -15,6 +15,7 @@ import (
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/window"
 )
 
 // sizes of logs: messages as large files give them, such as small ones give, and
@@ -62,7 +63,7 @@ func BenchmarkFold(b *testing.B) {
 					log = append(log, message{sequence: uint64(len(log) + 1), stored: start.UnixMilli(), batch: batch})
 				})
 				m := newMetrics(prometheus.NewRegistry(), rules)
-				o := newOwner(options(), rules, start, newBudget(2*c.matches, m, natstest.Quiet).share(func() {}), nil, m, natstest.Quiet)
+				o := newOwner(options(), rules, start, newBudget(10*c.matches, m, natstest.Quiet).share(func() {}), nil, m, natstest.Quiet)
 				before := heap()
 				b.StartTimer()
 				for part := range slices.Chunk(log, atOnce) {
@@ -103,7 +104,7 @@ func BenchmarkRebuild(b *testing.B) {
 			<-js.PublishAsyncComplete()
 			b.ResetTimer()
 			for range b.N {
-				rebuild(b, js, c.matches)
+				rebuild(b, js, c.matches+c.groups*window.SizeOfGroup(nil))
 			}
 		})
 	}
@@ -166,13 +167,13 @@ func BenchmarkAlerts(b *testing.B) {
 	}
 }
 
-// rebuild takes over all partitions.
-func rebuild(b *testing.B, js jetstream.JetStream, matches int) {
+// rebuild takes over all partitions, until so much is remembered.
+func rebuild(b *testing.B, js jetstream.JetStream, size int) {
 	b.Helper()
 	o := options()
-	o.MaxEvents = 2 * matches
+	o.MaxEvents = 2 * size
 	own, stop := owning(b, js, o, ruleSet(b, bell))
-	for own.budgetSize() < matches {
+	for own.budgetSize() < size {
 		time.Sleep(time.Millisecond)
 	}
 	b.StopTimer()

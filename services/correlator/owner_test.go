@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma"
+	"github.com/trailbell/trailbell/sigma/window"
 )
 
 // bound is an owner with a budget of its own.
@@ -38,6 +41,7 @@ func quiet(rules *sigma.Set, s *share, m *metrics) *owner {
 // remembered adds up the sizes anew.
 func (w *windows) remembered() (size int) {
 	for _, g := range w.groups {
+		size += window.SizeOfGroup(g.values)
 		if !g.correlation.Chained() {
 			size += g.window.Size()
 		}
@@ -46,6 +50,34 @@ func (w *windows) remembered() (size int) {
 		size += c.Size()
 	}
 	return size
+}
+
+// Whatever the budget counts is about a hundred bytes in memory: also where every
+// event has a group of its own, and where groups are named by long texts.
+func TestWhatIsRememberedIsWhatItTakes(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		groups, named int // bytes of a name
+	}{{"few groups", 10, 10}, {"a group an event", 20_000, 10}, {"long names", 20_000, 500}} {
+		for _, correlation := range []string{"many", "keys", "busy_then_write"} {
+			rules := pealOf(t, []string{correlation})
+			o := bound(t, rules, math.MaxInt)
+			name := strings.Repeat("x", c.named)
+			before := heap()
+			for i := range 20_000 {
+				user := fmt.Sprint(i%c.groups, name)
+				m := messageOf(rules, call{id: fmt.Sprintf("7f3a1c2e-0000-4000-8000-%012d", i), second: i, user: user, host: user}, uint64(i+1), 1_000_000)
+				if err := o.fold(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			took := float64(heap()-before) / float64(o.windows.size)
+			if took > 110 {
+				t.Errorf("%s, %s: what counts as one takes %.0f bytes", c.name, correlation, took)
+			}
+			runtime.KeepAlive(o)
+		}
+	}
 }
 
 // messageOf is what a matcher makes of a call that the log stored at a second.
@@ -213,15 +245,16 @@ func TestAnAbsurdTimeMakesNothingElseLate(t *testing.T) {
 	if late() != 2 {
 		t.Errorf("%v matches are late, want two", late())
 	}
-	if o.windows.size != 7 {
-		t.Errorf("%d events are remembered, want all 7", o.windows.size)
+	remembered := func() int { return o.windows.size - window.SizeOfGroup(nil) }
+	if remembered() != 7 {
+		t.Errorf("%d events are remembered, want all 7", remembered())
 	}
 	fold(now+horizon-minute, now)
-	if o.windows.size != 8 {
-		t.Errorf("%d events are remembered shortly before the horizon, want all 8", o.windows.size)
+	if remembered() != 8 {
+		t.Errorf("%d events are remembered shortly before the horizon, want all 8", remembered())
 	}
 	fold(now+2*horizon, year(9999))
-	if o.windows.size != 1 {
-		t.Errorf("%d events are remembered behind the horizon, want the last", o.windows.size)
+	if remembered() != 1 {
+		t.Errorf("%d events are remembered behind the horizon, want the last", remembered())
 	}
 }

@@ -42,6 +42,7 @@ type partition struct {
 	saved     uint64 // progress as it was written last
 	savedAt   time.Time
 	heard     heard
+	joined    uint64 // up to where in ALERTS there was something to hear at the start
 	noted     uint64 // up to where in ALERTS others' writes have been looked at
 	notedAt   time.Time
 	// wake has the loop look at what has changed beside the log.
@@ -126,6 +127,7 @@ func (p *partition) open(ctx context.Context) error {
 	if err := p.visitors.join(ctx, p.number, heard, p.wake.ring); err != nil {
 		return err
 	}
+	p.joined = p.visitors.heard()
 	written, err := p.progress.Read(ctx)
 	if err != nil {
 		return err
@@ -297,7 +299,8 @@ func (p *partition) save(ctx context.Context, idle bool) error {
 			return err
 		}
 	}
-	if reached := p.owner.written(); reached > p.saved {
+	// What was written before we came is corrected first.
+	if reached := p.owner.written(); reached > p.saved && p.noted >= p.joined {
 		if err := p.progress.Raise(ctx, reached); err != nil {
 			return err
 		}

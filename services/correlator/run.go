@@ -29,8 +29,9 @@ type Options struct {
 	// Coalesce is the shortest time between two revisions of a group's alerts.
 	Coalesce time.Duration
 	// MaxEvents bounds the events that the windows remember, and with them
-	// what they hold: each value of an event, and each group of a chain in which
-	// one may count, is as much as an event.
+	// what they hold, about a hundred bytes each: each value of an event, and each
+	// group of a chain in which one may count, is as much as an event, and a group
+	// is what [window.SizeOfGroup] says.
 	MaxEvents int
 	// Limits bound what an alert carries.
 	Limits alert.Limits

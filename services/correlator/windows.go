@@ -215,6 +215,7 @@ func (w *windows) group(c *sigma.CompiledCorrelation, values []string) *group {
 		// A match shares its memory with its message.
 		g = &group{id: id, correlation: c, values: cloneAll(values), born: w.folding}
 		w.groups[id] = g
+		w.size += window.SizeOfGroup(g.values)
 		w.metrics.groups.Inc()
 	}
 	return g
@@ -265,6 +266,7 @@ func (w *windows) forget(cutoff int64, early bool) {
 		}
 		if g.empty() {
 			delete(w.groups, id)
+			w.size -= window.SizeOfGroup(g.values)
 			delete(w.touched, g)
 			w.metrics.groups.Dec()
 		}

@@ -276,8 +276,8 @@ func DefineChain(levels []Level) *ChainDefinition {
 func (c *Chain) Len() int { return c.facts.n }
 
 // Size returns how much the chain remembers: its events, for each the groups in
-// which it counts, or might, with its values there, and three for every group.
-// What it takes in memory is in proportion to it.
+// which it counts, or might, with its values there, and every group, as
+// [SizeOfGroup] says. What it takes in memory is in proportion to it.
 func (c *Chain) Size() int { return c.size }
 
 // Newest returns the highest Seq that the chain was ever given.
@@ -428,9 +428,16 @@ func (c *Chain) count(f *fact, n Count) {
 	c.add(&l.Level, p, inputs, values)
 }
 
-// groupSize is what a group adds to the size of its chain: in memory it is as
-// much as a few events.
-const groupSize = 3
+// SizeOfGroup returns what a group of some values takes beside its events, in the
+// unit of [Group.Size], which is about a hundred bytes: as much as three events,
+// and its values.
+func SizeOfGroup(values []string) int {
+	bytes := 0
+	for _, v := range values {
+		bytes += len(v)
+	}
+	return 3 + bytes/100
+}
 
 // group returns the group that an event counts for.
 func (c *Chain) group(n Count) *node {
@@ -449,7 +456,7 @@ func (c *Chain) group(n Count) *node {
 		}
 		in.slot = c.nodes.put(in)
 		c.groups.add(in)
-		c.size += groupSize
+		c.size += SizeOfGroup(in.Values)
 	}
 	return in
 }
@@ -620,7 +627,7 @@ func (c *Chain) drop(f *fact) {
 		if n.places--; n.places == 0 {
 			c.groups.drop(n)
 			c.nodes.drop(n.slot)
-			c.size -= groupSize
+			c.size -= SizeOfGroup(n.Values)
 		}
 	}
 }

@@ -11,7 +11,7 @@ func (c *Chain) Consistent() error {
 		if n == nil {
 			continue
 		}
-		size += groupSize
+		size += SizeOfGroup(n.Values)
 		if err := n.Consistent(); err != nil {
 			return err
 		}

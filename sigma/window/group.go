@@ -39,7 +39,8 @@ type Group struct {
 func (g *Group) Len() int { return g.len() }
 
 // Size returns how much the group remembers: its events, and the values of each.
-// What it takes in memory is in proportion to it; an event may have many values.
+// What these take in memory is in proportion to it; what the group itself takes is
+// beside that, see [SizeOfGroup].
 func (g *Group) Size() int { return g.len() + int(g.values) }
 
 // Newest returns the highest Seq that the group was ever given, repeats
