@@ -59,8 +59,10 @@ const (
 	MatchPullBytes = 2 * MaxMatches
 
 	// duplicates is how long a stream remembers message ids: 156 B of memory
-	// each. Repeats that come later are hidden by the fold of the correlator.
-	duplicates = 2 * time.Hour
+	// each, for four ids an object. Nearly all repeats come within the longest
+	// wait for an acknowledgement. Those that come later cost their work again
+	// and are hidden by the fold of the correlator.
+	duplicates = 2 * time.Minute
 	// alertDuplicates covers the horizon of the correlations.
 	alertDuplicates = 24 * time.Hour
 
