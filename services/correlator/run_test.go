@@ -333,14 +333,19 @@ func inAnyOrder[T any](t *testing.T, s *natsserver.Server, js jetstream.JetStrea
 	t.Helper()
 	sent := append(slices.Clone(all), all[:len(all)/3]...)
 	random.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
-	stop := run(t, s, rules, options(), "0")
+	workers := func() Options {
+		o := options()
+		o.Workers = []int{1, 2, 8}[random.IntN(3)]
+		return o
+	}
+	stop := run(t, s, rules, workers(), "0")
 	objects := 0
 	for part := range slices.Chunk(sent, n) {
 		publish(fmt.Sprint("object-", objects), part)
 		objects++
 		if random.IntN(6) == 0 {
 			stop()
-			stop = run(t, s, rules, options(), fmt.Sprint(objects))
+			stop = run(t, s, rules, workers(), fmt.Sprint(objects))
 		}
 	}
 	settle(t, js)
