@@ -192,11 +192,15 @@ func (s *stand) read(ctx context.Context, k key, each func(alert.Alert)) (uint64
 		last = m.Sequence
 		// Anybody who may publish can put anything there, and one message must
 		// not silence all correlations.
-		if a, err := alert.Parse(m.Data); err == nil {
-			each(a)
-		} else {
-			s.log.Error("passed over a message that is no alert", "stream", streams.Alerts, "sequence", m.Sequence, "error", err)
+		a, err := alert.Parse(m.Data)
+		if err == nil && a.ID != alert.CorrelationID(k.ledger.Token, a.Anchor) {
+			err = fmt.Errorf("the id %q is not that of an alert of its group", a.ID)
 		}
+		if err != nil {
+			s.log.Error("passed over a message that is no alert", "stream", streams.Alerts, "sequence", m.Sequence, "error", err)
+			continue
+		}
+		each(a)
 	}
 }
 

@@ -577,12 +577,30 @@ func TestEvidenceIsNotTakenFromAnotherStreamOfEvents(t *testing.T) {
 	}
 }
 
+// Nor is an alert that stands where those of another group do.
 func TestAMessageThatIsNoAlertSilencesNoGroup(t *testing.T) {
+	rules := ruleSet(t, bell)
+	other := keyOf(rules, "192.0.2.8").ledger
+	misplaced := alert.Alert{
+		ID: alert.CorrelationID(other.Token, "id-4"), Kind: alert.KindCorrelation, State: alert.Open, Revision: 1, Rule: other.Rule, Group: other.Fields,
+		Anchor: "id-4", Count: 7, AsOf: alert.AsOf{Epoch: start, Sequence: 1}, Opened: alert.AsOf{Epoch: start, Sequence: 1},
+		FirstSeen: start, LastSeen: start, Held: alert.Run{First: alert.Mark{Time: start, EventID: "id-4"}, Last: alert.Mark{Time: start, EventID: "id-4"}},
+	}
+	data, err := misplaced.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"no alert": []byte("hello"), "an alert of another group": data} {
+		t.Run(name, func(t *testing.T) { silencesNoGroup(t, rules, data) })
+	}
+}
+
+func silencesNoGroup(t *testing.T, rules *sigma.Set, foreign []byte) {
+	t.Helper()
 	s := natstest.Start(t, natstest.Limits())
 	_, js := natstest.Connect(t, s)
-	rules := ruleSet(t, bell)
 	where := keyOf(rules, "192.0.2.7").subject()
-	if _, err := js.Publish(t.Context(), where, []byte("hello")); err != nil {
+	if _, err := js.Publish(t.Context(), where, foreign); err != nil {
 		t.Fatal(err)
 	}
 	stop := run(t, s, rules, options(), "a")
@@ -602,8 +620,8 @@ func TestAMessageThatIsNoAlertSilencesNoGroup(t *testing.T) {
 	if m.Subject != where {
 		t.Errorf("the alert is on %s and not where the other message was, %s", m.Subject, where)
 	}
-	if a, err := alert.Parse(m.Data); err != nil || a.Count != 5 {
-		t.Errorf("alert of %d events, %v", a.Count, err)
+	if a, err := alert.Parse(m.Data); err != nil || a.Count != 5 || a.Revision != 1 || a.Group["sourceIPAddress"] != "192.0.2.7" {
+		t.Errorf("alert of %d events, revision %d, group %s, %v", a.Count, a.Revision, a.Group, err)
 	}
 }
 
