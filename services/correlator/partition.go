@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,7 +14,6 @@ import (
 	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
-	"github.com/trailbell/trailbell/sigma"
 )
 
 // partition connects an owner with the streams.
@@ -161,28 +158,6 @@ func (p *partition) open(ctx context.Context) error {
 	return err
 }
 
-// begin returns up to where in MATCHES others have written everything for each
-// correlation, and from where on in ALERTS somebody may have written knowing less.
-func (p *partition) begin(ctx context.Context) (quiet map[*sigma.CompiledCorrelation]uint64, heard uint64, err error) {
-	matches, err := p.stores.matchesNow(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	// Whoever wrote for a reading had begun with it. So what was written before
-	// somebody did need not be looked at.
-	heard = p.visitors.heard()
-	known, err := p.known.Begin(ctx, slices.Collect(maps.Values(p.readings)), progress.Pair{Other: heard}, matches.FirstSeq)
-	if err != nil {
-		return nil, 0, err
-	}
-	quiet = map[*sigma.CompiledCorrelation]uint64{}
-	for c, reading := range p.readings {
-		quiet[c] = known[reading].Sequence
-		heard = min(heard, known[reading].Other)
-	}
-	return quiet, heard, nil
-}
-
 // rebuilt notices when all has been folded that was there at the start.
 func (p *partition) rebuilt() {
 	if !p.isReady && p.delivered >= p.last {
@@ -311,15 +286,6 @@ func (p *partition) save(ctx context.Context, idle bool) error {
 	}
 	p.notedAt = time.Now()
 	return p.note(ctx)
-}
-
-// note writes the readings.
-func (p *partition) note(ctx context.Context) error {
-	pairs := map[string]progress.Pair{}
-	for c, reading := range p.readings {
-		pairs[reading] = progress.Pair{Sequence: max(p.owner.written(), p.owner.quiet[c]), Other: p.noted}
-	}
-	return p.known.Raise(ctx, pairs)
 }
 
 // pass notes that the log has gone on without anything for this partition, so

@@ -1,9 +1,13 @@
 package correlator
 
 import (
+	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/trailbell/trailbell/internal/progress"
 	"github.com/trailbell/trailbell/sigma"
 )
 
@@ -22,4 +26,35 @@ func readingsOf(rules *sigma.Set, horizon time.Duration) readings {
 		r[c] = fmt.Sprintf("%s %08x %s", c.Meta().ID, c.Fingerprint(), horizon)
 	}
 	return r
+}
+
+// begin returns up to where in MATCHES others have written everything for each
+// correlation, and from where on in ALERTS somebody may have written knowing less.
+func (p *partition) begin(ctx context.Context) (quiet map[*sigma.CompiledCorrelation]uint64, heard uint64, err error) {
+	matches, err := p.stores.matchesNow(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	// Whoever wrote for a reading had begun with it. So what was written before
+	// somebody did need not be looked at.
+	heard = p.visitors.heard()
+	known, err := p.known.Begin(ctx, slices.Collect(maps.Values(p.readings)), progress.Pair{Other: heard}, matches.FirstSeq)
+	if err != nil {
+		return nil, 0, err
+	}
+	quiet = map[*sigma.CompiledCorrelation]uint64{}
+	for c, reading := range p.readings {
+		quiet[c] = known[reading].Sequence
+		heard = min(heard, known[reading].Other)
+	}
+	return quiet, heard, nil
+}
+
+// note writes the readings.
+func (p *partition) note(ctx context.Context) error {
+	pairs := map[string]progress.Pair{}
+	for c, reading := range p.readings {
+		pairs[reading] = progress.Pair{Sequence: max(p.owner.written(), p.owner.quiet[c]), Other: p.noted}
+	}
+	return p.known.Raise(ctx, pairs)
 }
