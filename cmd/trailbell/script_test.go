@@ -3,10 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -21,6 +24,7 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/klauspost/compress/gzip"
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/trailbell/trailbell/internal/alert"
@@ -41,6 +45,13 @@ func TestMain(m *testing.M) {
 //	                               name is the seed
 //	rang FILE NAME...              the alerts in FILE, one a line, are of these
 //	                               rules, each as often as it is named
+//	episodes FILE WANT             the alerts in FILE, one a line, are those of
+//	                               WANT in any order: RULE GROUP FIRST_SEEN
+//	                               LAST_SEEN EVENT_ID..., and GROUP is - for none
+//	arrange ORDER FROM TO          the files of FROM, under names by which they
+//	                               come in another order: "reversed", and the lines
+//	                               of each as well; or a number, which is the seed
+//	                               of a shuffle, and then each is there twice
 //	pack FROM TO [BYTES]           compress a file, and keep the first BYTES
 //	s3server BUCKET [DIR]          an S3 server with the files of DIR; its URL is
 //	                               in $ENDPOINT, its keys are in profile "default"
@@ -60,7 +71,8 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "one-line": oneLine, "trail": trail, "rang": rang, "pack": pack,
+			"exits": exits, "one-line": oneLine, "trail": trail, "rang": rang, "episodes": episodes,
+			"arrange": arrange, "pack": pack,
 			"s3server": s3server, "natsserver": startNATS, "await": await,
 		},
 	})
@@ -127,7 +139,19 @@ func rang(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: rang FILE NAME...")
 	}
 	want, got := slices.Sorted(slices.Values(args[1:])), []string{}
-	lines := bufio.NewScanner(strings.NewReader(ts.ReadFile(args[0])))
+	for _, a := range alerts(ts, args[0]) {
+		got = append(got, a.Rule.Name)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		ts.Fatalf("rang %q, want %q", got, want)
+	}
+}
+
+// alerts reads alerts, one a line, which stand for something that happened.
+func alerts(ts *testscript.TestScript, file string) []alert.Alert {
+	var all []alert.Alert
+	lines := bufio.NewScanner(strings.NewReader(ts.ReadFile(file)))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if !json.Valid(lines.Bytes()) {
@@ -138,12 +162,65 @@ func rang(ts *testscript.TestScript, neg bool, args []string) {
 		if !a.State.Living() {
 			ts.Fatalf("alert %s of %s is %s", a.ID, a.Rule.Name, a.State)
 		}
-		got = append(got, a.Rule.Name)
+		all = append(all, a)
 	}
 	ts.Check(lines.Err())
+	return all
+}
+
+func episodes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: episodes FILE WANT")
+	}
+	var want, got []string
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "#") {
+			want = append(want, strings.Join(words, " "))
+		}
+	}
+	for _, a := range alerts(ts, args[0]) {
+		var group []string
+		for field, value := range a.Group {
+			group = append(group, field+"="+value)
+		}
+		slices.Sort(group)
+		words := []string{a.Rule.Name, cmp.Or(strings.Join(group, ","), "-"), a.FirstSeen.Format(time.RFC3339Nano), a.LastSeen.Format(time.RFC3339Nano)}
+		got = append(got, strings.Join(append(words, a.EventIDs...), " "))
+	}
+	slices.Sort(want)
 	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		ts.Fatalf("rang %q, want %q", got, want)
+	if d := diff.Diff("want", []byte(strings.Join(want, "\n")+"\n"), "got", []byte(strings.Join(got, "\n")+"\n")); d != nil {
+		ts.Fatalf("other episodes:\n%s", d)
+	}
+}
+
+func arrange(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: arrange ORDER FROM TO")
+	}
+	var files []string
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[1]), func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, file)
+		}
+		return err
+	}))
+	if args[0] == "reversed" {
+		slices.Reverse(files)
+	} else {
+		seed, err := strconv.ParseUint(args[0], 10, 64)
+		ts.Check(err)
+		files = append(files, files...)
+		rand.New(rand.NewPCG(seed, 0)).Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	}
+	ts.Check(os.MkdirAll(ts.MkAbs(args[2]), 0o700))
+	for i, file := range files {
+		lines := slices.Collect(strings.Lines(ts.ReadFile(file)))
+		if args[0] == "reversed" {
+			slices.Reverse(lines)
+		}
+		name := fmt.Sprintf("%03d%s", i, filepath.Ext(file))
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[2]), name), []byte(strings.Join(lines, "")), 0o600))
 	}
 }
 
