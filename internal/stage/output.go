@@ -101,11 +101,14 @@ func (o *Output) Emit(ctx context.Context, p Publication) error {
 // read DEAD themselves and need not be told twice.
 const DeadLetterLog = "dead letter"
 
-// Dead publishes a dead letter about a part of the input: the rest goes on.
+// Dead publishes a dead letter about a part of the input: the rest goes on. There
+// may be several about one place, with different reasons. A reason has to be the
+// same when the input is tried again, or the letter comes twice; one without an
+// offset need not.
 func (o *Output) Dead(ctx context.Context, d *trailbellv1.DeadLetter) error {
 	detail := ""
 	if d.Offset != nil {
-		detail = fmt.Sprint(d.GetOffset())
+		detail = streams.DeadDetail(d.GetOffset(), d.GetReason())
 	}
 	return o.deadLetter(ctx, d, detail)
 }

@@ -185,6 +185,34 @@ func TestADeadLetterOfAPartLeavesTheRest(t *testing.T) {
 	stop()
 }
 
+// TestEachThingThatIsWrongWithAPartIsALetter: and once, however often it is tried.
+func TestEachThingThatIsWrongWithAPartIsALetter(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	var tries atomic.Int32
+	stop := start(t, js, func(ctx context.Context, m stage.Message, out *stage.Output) error {
+		for _, reason := range []string{"too long", "too wide"} {
+			if err := out.Dead(ctx, &trailbellv1.DeadLetter{Reason: reason, Offset: proto.Uint64(7)}); err != nil {
+				return err
+			}
+		}
+		// What is wrong with the whole is a letter, however it is put.
+		if err := out.Dead(ctx, &trailbellv1.DeadLetter{Reason: fmt.Sprint("denied, request ", tries.Load())}); err != nil {
+			return err
+		}
+		if tries.Add(1) < 3 {
+			return stage.RetryAfter(time.Millisecond, errors.New("busy"))
+		}
+		return nil
+	})
+	feed(t, js, "one")
+	eventually(t, js, streams.Keys, 0) // the letters are stored before
+	stop()
+	if n := natstest.Messages(t, js, streams.Dead); n != 3 || tries.Load() != 3 {
+		t.Errorf("%d letters after %d tries, want 3 after 3", n, tries.Load())
+	}
+}
+
 func lastDead(t *testing.T, js jetstream.JetStream) *trailbellv1.DeadLetter {
 	t.Helper()
 	st, err := js.Stream(t.Context(), streams.Dead)

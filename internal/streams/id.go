@@ -37,6 +37,13 @@ func DeadID(stage, stream string, sequence uint64, detail string) string {
 	return id
 }
 
+// DeadDetail tells apart letters about parts of one input: by where the part is,
+// and by a hash of what is wrong with it. A record may be too large for each of
+// several correlations.
+func DeadDetail(offset uint64, reason string) string {
+	return strconv.FormatUint(offset, 10) + "/" + strconv.FormatUint(xxhash.Sum64String(reason), 16)
+}
+
 // Group names a group of a correlation: a hash of the correlation's id and the
 // values of its group-by fields.
 type Group [16]byte

@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/trailbell/trailbell/internal/natsserver/natstest"
+	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 )
 
@@ -79,5 +81,66 @@ func TestAMatchThatIsTooLargeIsLeftOut(t *testing.T) {
 	}
 	if !slices.Equal(records, []uint32{1, 3}) {
 		t.Errorf("records %v have matches, want 1 and 3", records)
+	}
+}
+
+// A letter names each correlation for which a record does not count.
+func TestARecordThatIsTooLargeForTwoCorrelationsHasTwoLetters(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	stop := run(t, s, ruleSet(t, bell+`---
+title: Many agents
+id: 00000000-0000-4000-8000-00000000000a
+correlation:
+  type: event_count
+  rules: [failure]
+  group-by: [userAgent]
+  timespan: 60s
+  condition: {gt: 4}
+---
+title: Many agents of an address
+id: 00000000-0000-4000-8000-00000000000b
+correlation:
+  type: event_count
+  rules: [failure]
+  group-by: [sourceIPAddress, userAgent]
+  timespan: 60s
+  condition: {gt: 4}
+`), options(), "a")
+	publishRecords(t, js, "first", fiveLogins("id", 1), func(l login) string {
+		if l.id != "id-1" {
+			return l.record()
+		}
+		return strings.TrimSuffix(l.record(), "}") + `,"userAgent":"` + strings.Repeat("x", maxMatch) + `"}`
+	})
+	settle(t, js)
+	stop()
+	dead, err := js.Stream(t.Context(), streams.Dead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for next := range dead.CachedInfo().State.LastSeq {
+		m, err := dead.GetMsg(t.Context(), next+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d trailbellv1.DeadLetter
+		if err := proto.Unmarshal(m.Data, &d); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, strings.Split(d.GetReason(), ":")[0])
+	}
+	slices.Sort(got)
+	var want []string
+	for _, c := range []string{"00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"} {
+		want = append(want, "does not count for correlation "+c)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("dead letters: %q, want %q", got, want)
+	}
+	// It counts for the one that does not group by what is large.
+	if a := only(t, js); a.Count != 5 {
+		t.Errorf("%d failures rang, want 5", a.Count)
 	}
 }
