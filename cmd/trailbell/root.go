@@ -18,7 +18,7 @@ import (
 const (
 	exitOK     = 0
 	exitFailed = 1
-	exitDead   = 3 // everything was processed but what went to DEAD
+	exitPart   = 3 // it came to an end, but not all of the input was processed
 )
 
 // exitError ends the program with a code of its own. Without a text everything
@@ -39,8 +39,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &exit):
-		if exit.text != "" {
-			_, _ = fmt.Fprintln(stderr, "trailbell: "+exit.text)
+		for line := range strings.Lines(exit.text) {
+			_, _ = fmt.Fprintln(stderr, "trailbell: "+strings.TrimSuffix(line, "\n"))
 		}
 		return exit.code
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -26,9 +27,10 @@ the records in the same way as those of a watched bucket. Alerts go to stdout,
 everything else to stderr.
 
 It ends with 0 when everything was processed, with 3 when something could not be
-(each is named on stderr), and with 1 otherwise. A broken rule is named on
-stderr and changes none of this: the scan goes on with the others. To be stopped
-by one, run ` + "`trailbell rules check`" + ` before.`,
+(each is named on stderr) or correlations had to forget events, and with 1
+otherwise. A broken rule is named on stderr and changes none of this: the scan
+goes on with the others. To be stopped by one, run
+` + "`trailbell rules check`" + ` before.`,
 		Args: func(cmd *cobra.Command, paths []string) error {
 			if len(paths) == 0 {
 				return fmt.Errorf("there is no PATH to scan; see `%s --help`", cmd.CommandPath())
@@ -76,12 +78,24 @@ by one, run ` + "`trailbell rules check`" + ` before.`,
 		}
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s and %s in %s\n",
 			plural(r.Objects, "object"), plural(r.Records, "record"), plural(r.Alerts, "alert"), r.Took.Round(10*time.Millisecond))
-		if r.Dead > 0 {
-			return &exitError{code: exitDead, text: plural(r.Dead, "part") + " of the input could not be processed; see each \"dead:\" above"}
+		if missing := missing(r, c); len(missing) > 0 {
+			return &exitError{code: exitPart, text: strings.Join(missing, "\n")}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// missing says, a line each, why alerts of a scan may be missing.
+func missing(r app.ScanResult, c app.Config) (lines []string) {
+	if r.Dead > 0 {
+		lines = append(lines, plural(r.Dead, "part")+" of the input could not be processed; see each \"dead:\" above")
+	}
+	if r.Forgotten > 0 {
+		lines = append(lines, fmt.Sprintf("correlations forgot %s before their time, so that alerts may be missing; "+
+			"raise correlator.max_events, which is %d, in a configuration file", plural(r.Forgotten, "event"), c.Correlator.MaxEvents))
+	}
+	return lines
 }
 
 // plural is "1 object", "2,000 objects".

@@ -47,8 +47,11 @@ const MaxObjects = 10_000
 // ScanResult is what a scan has come to.
 type ScanResult struct {
 	Objects, Records, Alerts, Dead int
-	Bytes                          int64
-	Took                           time.Duration
+	// Forgotten is how many events the windows had no room for, as MaxEvents
+	// counts them: what came after them was judged as if they had not happened.
+	Forgotten int
+	Bytes     int64
+	Took      time.Duration
 }
 
 // Scan runs the services on a throw-away server to the end of the input, and
@@ -140,6 +143,7 @@ func (s *scan) run(ctx context.Context) (ScanResult, error) {
 	}
 	result.Took = time.Since(start)
 	result.Records = int(counter(s.registry, recordsMetric))
+	result.Forgotten = int(counter(s.registry, forgottenMetric))
 	if result.Dead, err = s.sayDead(ctx, js); err != nil {
 		return result, err
 	}

@@ -62,7 +62,10 @@ type Running struct {
 // came twice counts twice.
 func (r Running) Records() int { return int(counter(r.Metrics, recordsMetric)) }
 
-const recordsMetric = "trailbell_correlator_records_total"
+const (
+	recordsMetric   = "trailbell_correlator_records_total"
+	forgottenMetric = "trailbell_correlator_evicted_total"
+)
 
 // assembly is a process: some of the services, and what they share.
 //
