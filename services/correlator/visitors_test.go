@@ -64,12 +64,20 @@ func TestTheLastWordOfAnOwnerThatIsBehindIsCorrected(t *testing.T) {
 			if when == "between two owners" {
 				stop = run(t, s, rules, options(), "b")
 			}
-			deadline := time.Now().Add(patience)
-			for final(t, js)[a.ID].State.Living() {
-				if time.Now().After(deadline) {
-					t.Fatal("the alert lives")
+			revisions, err := js.OrderedConsumer(t.Context(), streams.Alerts, jetstream.OrderedConsumerConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for living := true; living; {
+				m, err := revisions.Next(jetstream.FetchMaxWait(patience))
+				if err != nil {
+					t.Fatalf("the alert lives: %v", err)
 				}
-				time.Sleep(10 * time.Millisecond)
+				b, err := alert.Parse(m.Data())
+				if err != nil {
+					t.Fatal(err)
+				}
+				living = b.ID != a.ID || b.State.Living()
 			}
 			stop()
 			want := []string{"7 [id-0 id-1]"}
