@@ -16,7 +16,6 @@ import (
 	"github.com/trailbell/trailbell/internal/alert"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
-	"github.com/trailbell/trailbell/sigma/window"
 )
 
 // evidence reads records back from EVENTS. The events of an alert often stand in
@@ -25,6 +24,8 @@ import (
 type evidence struct {
 	stream jetstream.Stream
 	log    *slog.Logger
+
+	loading chan struct{}
 
 	mu   sync.Mutex
 	kept map[uint64]*list.Element // of *batch
@@ -38,6 +39,13 @@ const gone = 0
 // keptBytes bounds the batches held decompressed: about half a megabyte each.
 const keptBytes = 24 << 20
 
+// stringSize is what a string takes beside its text.
+const stringSize = 16
+
+// loadAtOnce bounds how many batches are being loaded: with all partitions of a
+// process writing there would be more of them than are kept.
+const loadAtOnce = 8
+
 // loadWithin bounds the wait for a batch.
 const loadWithin = 10 * time.Second
 
@@ -49,33 +57,39 @@ type batch struct {
 
 	object          alert.Object
 	starts, lengths []uint32
+	identities      []string
 	data            []byte // nil if EVENTS does not hold the batch any more
 
 	size int // in bytes, as long as it is kept
 }
 
 func newEvidence(stream jetstream.Stream, log *slog.Logger) *evidence {
-	return &evidence{stream: stream, log: log, kept: map[uint64]*list.Element{}}
+	return &evidence{stream: stream, log: log, loading: make(chan struct{}, loadAtOnce), kept: map[uint64]*list.Element{}}
 }
 
 // read returns a record and the object that it came from. A record that EVENTS
-// does not hold any more is nil, which is no error. Neither is one that cannot be
-// where it should: EVENTS may have lost its end, as when the power fails, and have
-// something else there now, and an alert without a record is better than none.
-func (e *evidence) read(ctx context.Context, ref window.Ref) ([]byte, alert.Object, error) {
-	if ref.Sequence == gone {
+// does not hold any more is nil, which is no error. Neither is one that is not
+// where it should be: EVENTS may have lost its end, as when the power fails, and
+// have something else there now, and an alert without a record is better than none,
+// or than one with the record of somebody else.
+func (e *evidence) read(ctx context.Context, s source) ([]byte, alert.Object, error) {
+	if s.Sequence == gone {
 		return nil, alert.Object{}, nil
 	}
-	b := e.batch(ctx, ref.Sequence)
+	b := e.batch(ctx, s.Sequence)
 	if err := b.load(); err != nil {
 		return nil, alert.Object{}, err
 	}
 	if b.data == nil {
 		return nil, alert.Object{}, nil
 	}
-	i := int(ref.Record)
+	i := int(s.Record)
 	if i >= len(b.starts) || i >= len(b.lengths) || uint64(b.starts[i])+uint64(b.lengths[i]) > uint64(len(b.data)) {
-		e.log.Error("passed over evidence: its event batch has no such record", "stream", streams.Events, "sequence", ref.Sequence, "record", i)
+		e.log.Error("passed over evidence: its event batch has no such record", "stream", streams.Events, "sequence", s.Sequence, "record", i)
+		return nil, alert.Object{}, nil
+	}
+	if i >= len(b.identities) || b.identities[i] != s.ID {
+		e.log.Error("passed over evidence: its event batch has another record there", "stream", streams.Events, "sequence", s.Sequence, "record", i)
 		return nil, alert.Object{}, nil
 	}
 	return b.data[b.starts[i]:][:b.lengths[i]], b.object, nil
@@ -91,6 +105,8 @@ func (e *evidence) batch(ctx context.Context, sequence uint64) *batch {
 	}
 	b := &batch{sequence: sequence}
 	b.load = sync.OnceValue(func() error {
+		e.loading <- struct{}{}
+		defer func() { <-e.loading }()
 		// Others may wait for it who go on when this one ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadWithin)
 		defer cancel()
@@ -115,7 +131,10 @@ func (e *evidence) loaded(b *batch, err error) {
 		e.drop(at)
 		return
 	}
-	b.size = len(b.data)
+	b.size = len(b.data) + 8*len(b.starts)
+	for _, id := range b.identities {
+		b.size += stringSize + len(id)
+	}
 	e.size += b.size
 	for e.size > keptBytes && e.used.Len() > 1 {
 		e.drop(e.used.Back())
@@ -147,6 +166,6 @@ func (e *evidence) load(ctx context.Context, b *batch) error {
 		return nil
 	}
 	b.object = alert.Object{Bucket: columns.GetObject().GetBucket(), Key: columns.GetObject().GetKey()}
-	b.starts, b.lengths, b.data = columns.GetStarts(), columns.GetLengths(), data
+	b.starts, b.lengths, b.identities, b.data = columns.GetStarts(), columns.GetLengths(), columns.GetIdentities(), data
 	return nil
 }

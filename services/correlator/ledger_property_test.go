@@ -195,9 +195,9 @@ func TestEvidenceDoesNotDependOnArrival(t *testing.T) {
 				ids[e.Evidence] = e.ID
 			}
 			for _, r := range o.pending {
-				told := []string{ids[*r.Lead]}
+				told := []string{ids[r.Lead.Ref]}
 				for _, ref := range r.Evidence {
-					told = append(told, ids[ref])
+					told = append(told, ids[ref.Ref])
 				}
 				named = append(named, told)
 			}

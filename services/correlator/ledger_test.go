@@ -228,8 +228,8 @@ func TestPlanNamesTheRecordsToRead(t *testing.T) {
 	if r.Account != "111122223333" {
 		t.Errorf("account = %q before any record was read, want that of the group", r.Account)
 	}
-	if want := (window.Ref{Sequence: 3}); *r.Lead != want {
-		t.Errorf("lead = %v, want %v, the first that held", *r.Lead, want)
+	if want := (window.Ref{Sequence: 3}); r.Lead.Ref != want {
+		t.Errorf("lead = %v, want %v, the first that held", r.Lead.Ref, want)
 	}
 	var got []uint64
 	for _, ref := range r.Evidence {
@@ -243,11 +243,11 @@ func TestPlanNamesTheRecordsToRead(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	stored := alert.Alert{Actor: "old", Records: []json.RawMessage{json.RawMessage(`{"old":1}`)}, Objects: []alert.Object{{Bucket: "b", Key: "old"}}}
-	lead := window.Ref{Sequence: 2}
+	lead := source{Ref: window.Ref{Sequence: 2}}
 	revision := func() Revision {
-		return Revision{Alert: stored, Lead: &lead, Evidence: []window.Ref{{Sequence: 1}, {Sequence: 2}}}
+		return Revision{Alert: stored, Lead: &lead, Evidence: []source{{Ref: window.Ref{Sequence: 1}}, lead}}
 	}
-	all := func(ref window.Ref) ([]byte, alert.Object, error) {
+	all := func(ref source) ([]byte, alert.Object, error) {
 		return fmt.Appendf(nil, `{"n":%d,"userIdentity":{"userName":"user %d"}}`, ref.Sequence, ref.Sequence), alert.Object{Bucket: "b", Key: "new"}, nil
 	}
 	t.Run("the lead describes, the evidence replaces", func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestFill(t *testing.T) {
 	})
 	t.Run("what is not there any more changes nothing", func(t *testing.T) {
 		r := revision()
-		if err := r.Fill(alert.DefaultLimits(), func(window.Ref) ([]byte, alert.Object, error) { return nil, alert.Object{}, nil }); err != nil {
+		if err := r.Fill(alert.DefaultLimits(), func(source) ([]byte, alert.Object, error) { return nil, alert.Object{}, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(stored, r.Alert); diff != "" {
@@ -283,7 +283,7 @@ func TestFill(t *testing.T) {
 	})
 	t.Run("an error is the caller's", func(t *testing.T) {
 		r, broken := revision(), errors.New("broken")
-		if err := r.Fill(alert.DefaultLimits(), func(window.Ref) ([]byte, alert.Object, error) { return nil, alert.Object{}, broken }); !errors.Is(err, broken) {
+		if err := r.Fill(alert.DefaultLimits(), func(source) ([]byte, alert.Object, error) { return nil, alert.Object{}, broken }); !errors.Is(err, broken) {
 			t.Errorf("err = %v", err)
 		}
 	})

@@ -40,14 +40,14 @@ func TestAnOwnerSaysWhatOthersCouldNotRead(t *testing.T) {
 			s := natstest.Start(t, natstest.Limits())
 			_, js := natstest.Connect(t, s)
 			before, after := ruleSet(t, others), ruleSet(t, bell)
-			match(t, js, after, "first", fiveLogins("id", 7))
+			match(t, js, after, "first", 0, fiveLogins("id", 7))
 			stop := run(t, s, before, options(), "before")
 			settle(t, js)
-			match(t, js, after, "second", fiveLogins("other", 8))
+			match(t, js, after, "second", 0, fiveLogins("other", 8))
 			settle(t, js)
 			stop()
 			stop = run(t, s, after, options(), "after")
-			match(t, js, after, "third", fiveLogins("last", 9))
+			match(t, js, after, "third", 0, fiveLogins("last", 9))
 			want := fmt.Sprint([]string{"7 [id-0 id-1 id-2 id-3 id-4]", "8 [other-0 other-1 other-2 other-3 other-4]", "9 [last-0 last-1 last-2 last-3 last-4]"})
 			for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 				got := fmt.Sprint(living(final(t, js)))
@@ -63,8 +63,9 @@ func TestAnOwnerSaysWhatOthersCouldNotRead(t *testing.T) {
 	}
 }
 
-// match puts into MATCHES what a matcher with these rules makes of logins.
-func match(t *testing.T, js jetstream.JetStream, rules *sigma.Set, object string, logins []login) {
+// match puts into MATCHES what a matcher with these rules makes of logins at a
+// sequence of EVENTS.
+func match(t *testing.T, js jetstream.JetStream, rules *sigma.Set, object string, sequence uint64, logins []login) {
 	t.Helper()
 	var entries []entry
 	for _, l := range logins {
@@ -75,7 +76,7 @@ func match(t *testing.T, js jetstream.JetStream, rules *sigma.Set, object string
 		t.Fatal(err)
 	}
 	m := &matcher{rules: rules, partitions: streams.PartitionsOf(s.CachedInfo().Config), metrics: newMetrics(prometheus.NewRegistry(), rules)}
-	message := stage.Message{ID: object, Data: eventBatch(t, object, "signin.amazonaws.com", entries)}
+	message := stage.Message{ID: object, Sequence: sequence, Data: eventBatch(t, object, "signin.amazonaws.com", entries)}
 	if err := m.match(t.Context(), message, publisher{js}); err != nil {
 		t.Fatal(err)
 	}

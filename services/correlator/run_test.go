@@ -577,6 +577,27 @@ func TestEvidenceIsNotTakenFromAnotherStreamOfEvents(t *testing.T) {
 	}
 }
 
+// EVENTS may lose its end when the power fails, and has other records there then.
+func TestEvidenceIsNotTakenFromWhatReplacedIt(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	rules := ruleSet(t, bell)
+	// The matches say that the records are in the first batches of EVENTS.
+	for i := range 5 {
+		publish(t, js, fmt.Sprint("other-", i), login{fmt.Sprint("other-", i), 2, i})
+		match(t, js, rules, fmt.Sprint("object-", i), uint64(i+1), []login{{fmt.Sprint("id-", i), 1, i}})
+	}
+	stop := run(t, s, rules, options(), "a")
+	settle(t, js)
+	stop()
+	for _, a := range final(t, js) {
+		own := map[string]int{"192.0.2.1": 0, "192.0.2.2": 5}[a.Group["sourceIPAddress"]]
+		if a.Count != 5 || len(a.Records) != own || (a.SourceIP == "") != (own == 0) {
+			t.Errorf("the alert of %s counts %d and has %d records and the address %q; want 5, %d, and its own address or none", a.Group["sourceIPAddress"], a.Count, len(a.Records), a.SourceIP, own)
+		}
+	}
+}
+
 // Nor is an alert that stands where those of another group do.
 func TestAMessageThatIsNoAlertSilencesNoGroup(t *testing.T) {
 	rules := ruleSet(t, bell)
