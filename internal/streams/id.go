@@ -56,8 +56,8 @@ func GroupOf(correlation string, values []string) Group {
 // String returns the name as it stands in subjects: 32 hexadecimal digits.
 func (g Group) String() string { return hex.EncodeToString(g[:]) }
 
-// ParseGroup reads what String wrote.
-func ParseGroup(s string) (Group, bool) {
+// parseGroup reads what String wrote.
+func parseGroup(s string) (Group, bool) {
 	var g Group
 	if len(s) != hex.EncodedLen(len(g)) {
 		return g, false

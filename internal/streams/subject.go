@@ -54,7 +54,7 @@ func GroupAlerts(account, region, group string) string {
 // GroupOfAlert returns the GROUP of a subject of ALERTS, and false if there is
 // none: it is that of a detection, or of somebody else.
 func GroupOfAlert(subject string) (Group, bool) {
-	return ParseGroup(subject[strings.LastIndexByte(subject, '.')+1:])
+	return parseGroup(subject[strings.LastIndexByte(subject, '.')+1:])
 }
 
 // DeadSubject is where the dead letters of a stage go.

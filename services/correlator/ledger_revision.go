@@ -141,8 +141,8 @@ func (p *plan) stateOf(a alert.Alert, e window.Episode) alert.State {
 
 // forgotEnd reports whether what ended an alert may have been forgotten.
 func (p *plan) forgotEnd(a alert.Alert, e window.Episode) bool {
-	forgotten, any := p.group.Forgotten()
-	return any && forgotten >= e.Last().Time || p.forgot(a)
+	forgotten, some := p.group.Forgotten()
+	return some && forgotten >= e.Last().Time || p.forgot(a)
 }
 
 // both returns at(0), …, at(n-1) if that is at most limit, else the first and

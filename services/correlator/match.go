@@ -42,8 +42,8 @@ func (m *matcher) match(ctx context.Context, msg stage.Message, out emitter) err
 	if err := proto.Unmarshal(msg.Data, &b); err != nil {
 		return stage.Permanent(fmt.Errorf("not an event batch: %w", err))
 	}
-	candidates, any := m.candidates(&b)
-	if any {
+	candidates, some := m.candidates(&b)
+	if some {
 		if err := m.matchRecords(ctx, &b, candidates, msg, out); err != nil {
 			return err
 		}
@@ -86,12 +86,12 @@ func (m *matcher) matchRecords(ctx context.Context, b *trailbellv1.EventBatch, c
 // candidates asks the index once a distinct type of the batch.
 func (m *matcher) candidates(b *trailbellv1.EventBatch) ([]sigma.Candidates, bool) {
 	all := make([]sigma.Candidates, len(b.GetTypes()))
-	any := false
+	some := false
 	for i, t := range b.GetTypes() {
 		all[i] = m.rules.Candidates(t.GetSource(), t.GetName())
-		any = any || all[i].Len() > 0
+		some = some || all[i].Len() > 0
 	}
-	return all, any
+	return all, some
 }
 
 func (m *matcher) detect(ctx context.Context, rule *sigma.CompiledRule, b *trailbellv1.EventBatch, i int, record []byte, out emitter) error {

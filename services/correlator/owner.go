@@ -60,7 +60,7 @@ type voice struct {
 	key  key
 	book book
 	// since is a sequence before which all alerts of the group are written; 0:
-	// they all are.
+	// they all are, and said: they all are, but somebody wrote beside us.
 	since uint64
 	// due is when the others may be.
 	due time.Time

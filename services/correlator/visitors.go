@@ -114,8 +114,8 @@ func (v *visitors) heard() uint64 {
 	return v.up
 }
 
-// since is how long a read of what has been written already waits for more.
-const since = 2 * time.Second
+// joinWithin is how long a read of what has been written already waits for more.
+const joinWithin = 2 * time.Second
 
 // joinAtOnce is how many messages are asked for at once.
 const joinAtOnce = 1000
@@ -142,7 +142,7 @@ func (v *visitors) join(ctx context.Context, partition int, from uint64, wake fu
 		// As many as there are, unless some have been dropped since: every fetch
 		// makes a consumer of its own on the server.
 		want, got := int(min(up-at.sequence, joinAtOnce)), 0
-		batch, err := c.Fetch(want, jetstream.FetchMaxWait(since))
+		batch, err := c.Fetch(want, jetstream.FetchMaxWait(joinWithin))
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", streams.Alerts, err)
 		}

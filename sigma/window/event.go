@@ -44,12 +44,3 @@ func (e Event) Compare(o Event) int {
 	}
 	return strings.Compare(e.ID, o.ID)
 }
-
-// Arrival orders events as they arrived: by position in the log, then by
-// position in the message.
-func (e Event) Arrival(o Event) int {
-	if c := cmp.Compare(e.Seq, o.Seq); c != 0 {
-		return c
-	}
-	return cmp.Compare(e.Index, o.Index)
-}
