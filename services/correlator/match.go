@@ -168,7 +168,7 @@ func (w *matches) add(matched []*sigma.CompiledRule, i int, record []byte) {
 			w.fed = append(w.fed, c)
 			w.hits = c.Hits(w.hits[:0], matched, record)
 			for _, h := range w.hits {
-				w.put(matchOf(c, h, w.batch, i))
+				w.put(matchOf(c, h, w.batch, i), label(c.Meta()))
 			}
 		}
 	}
@@ -189,10 +189,10 @@ func matchOf(c *sigma.CompiledCorrelation, h sigma.Hit, b *trailbellv1.EventBatc
 	return m
 }
 
-func (w *matches) put(m *trailbellv1.Match) {
+func (w *matches) put(m *trailbellv1.Match, correlation string) {
 	size := proto.Size(m)
 	if size > maxMatch {
-		w.tooLarge = append(w.tooLarge, tooLarge{m.GetCorrelation(), m.GetRecord(), size})
+		w.tooLarge = append(w.tooLarge, tooLarge{correlation, m.GetRecord(), size})
 		return
 	}
 	n := streams.Partition(streams.GroupOf(m.GetCorrelation(), m.GetGroup()), w.partitions)

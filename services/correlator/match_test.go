@@ -31,7 +31,7 @@ func TestMatchesAreCutIntoMessages(t *testing.T) {
 		case 2:
 			m.Values = make([]int64, len(long)/8)
 		}
-		w.put(m)
+		w.put(m, "c")
 		want[key] = append(want[key], m.GetIdentity())
 	}
 	if len(w.byPartition) < 2 {
@@ -67,9 +67,9 @@ func TestMatchesAreCutIntoMessages(t *testing.T) {
 // beside it along.
 func TestAMatchThatIsTooLargeIsLeftOut(t *testing.T) {
 	w := &matches{batch: &trailbellv1.EventBatch{}, partitions: 1, byPartition: map[int]*part{}}
-	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{"a"}, Record: 1})
-	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{strings.Repeat("x", maxMatch)}, Record: 2})
-	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{"a"}, Record: 3})
+	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{"a"}, Record: 1}, "c")
+	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{strings.Repeat("x", maxMatch)}, Record: 2}, "c")
+	w.put(&trailbellv1.Match{Correlation: "c", Group: []string{"a"}, Record: 3}, "c")
 	if len(w.tooLarge) != 1 || w.tooLarge[0].record != 2 || w.tooLarge[0].size <= maxMatch {
 		t.Errorf("too large: %+v, want record 2", w.tooLarge)
 	}
