@@ -205,7 +205,7 @@ func TestSoak(t *testing.T) {
 	// too, since the server reads all of MATCHES for whoever takes a partition over.
 	configuration := configure(t, dir, fmt.Sprintf(`lister: {interval: 1s, look_back: %s}
 data_dir: %s
-streams: {events: 64MiB, matches: 8MiB}
+streams: {events: 64MiB, matches: 16MiB}
 correlator: {max_events: 5000, rules: {disable: %s}}
 forwarder: {sinks: [{name: archive, type: file, path: %s}]}
 `, (hours+24)*time.Hour, store, tooDense, archive))
