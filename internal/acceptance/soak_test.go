@@ -215,7 +215,13 @@ forwarder: {sinks: [{name: archive, type: file, path: %s}]}
 		p := start(t, program(t, built.trailbell), env, "up", "--config", configuration, "--bucket", bucketName,
 			"--endpoint", client.Endpoint(), "--since", feed.begin.Format(time.DateOnly),
 			"--nats-listen", nats, "--http", upMetrics, "--memory-limit", "250MiB")
-		eventually(t, "up is up", func(ctx context.Context) bool { _, err := metrics(ctx, upMetrics); return err == nil })
+		eventually(t, "up is up", func(ctx context.Context) bool {
+			if p.ended() {
+				t.Fatalf("up ended by itself with %v:\n%s", p.err, p.stderr)
+			}
+			_, err := metrics(ctx, upMetrics)
+			return err == nil
+		})
 		return p
 	}
 	up := startUp()
