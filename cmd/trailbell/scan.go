@@ -78,8 +78,8 @@ goes on with the others. To be stopped by one, run
 		}
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s, %s and %s in %s\n",
 			plural(r.Objects, "object"), plural(r.Records, "record"), plural(r.Alerts, "alert"), r.Took.Round(10*time.Millisecond))
-		if missing := missing(r, c); len(missing) > 0 {
-			return &exitError{code: exitPart, text: strings.Join(missing, "\n")}
+		if why := missing(r, c); len(why) > 0 {
+			return &exitError{code: exitPart, text: strings.Join(why, "\n")}
 		}
 		return nil
 	}
@@ -92,8 +92,8 @@ func missing(r app.ScanResult, c app.Config) (lines []string) {
 		lines = append(lines, plural(r.Dead, "part")+" of the input could not be processed; see each \"dead:\" above")
 	}
 	if r.Forgotten > 0 {
-		lines = append(lines, fmt.Sprintf("correlations forgot %s before their time, so that alerts may be missing; "+
-			"raise correlator.max_events, which is %d, in a configuration file", plural(r.Forgotten, "event"), c.Correlator.MaxEvents))
+		lines = append(lines, fmt.Sprintf("correlations forgot events before their time, %s as max_events counts them, so that alerts may be missing; "+
+			"raise correlator.max_events, which is %d, in a configuration file", humanize.Comma(int64(r.Forgotten)), c.Correlator.MaxEvents))
 	}
 	return lines
 }

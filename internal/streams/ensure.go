@@ -182,10 +182,10 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.St
 	if why := incompatible(want, have); why != "" {
 		return &IncompatibleError{Stream: want.Name, Why: why}
 	}
-	if !adopt || have.MaxBytes == want.MaxBytes && have.MaxAge == want.MaxAge {
+	if !adopt || have.MaxBytes == want.MaxBytes && have.MaxAge == want.MaxAge && have.Duplicates == want.Duplicates {
 		return nil
 	}
-	have.MaxBytes, have.MaxAge = want.MaxBytes, want.MaxAge
+	have.MaxBytes, have.MaxAge, have.Duplicates = want.MaxBytes, want.MaxAge, want.Duplicates
 	if _, err := js.UpdateStream(ctx, have); err != nil {
 		return fmt.Errorf("change the limits of stream %s: %w", want.Name, err)
 	}

@@ -103,11 +103,13 @@ func (b *budget) resize(n int) {
 // A cutoff is for what is remembered now. A partition that is rebuilt later comes
 // by what is older, and has to forget that by another one.
 func (b *budget) advance() {
-	stored := map[int64]int{}
 	for s := range b.shares {
 		if s.cutoff.Load() != 0 {
 			return
 		}
+	}
+	stored := map[int64]int{}
+	for s := range b.shares {
 		for second, n := range s.stored {
 			stored[second] += n
 		}

@@ -76,6 +76,9 @@ func (e *evidence) read(ctx context.Context, s source) ([]byte, alert.Object, er
 	if s.Sequence == gone {
 		return nil, alert.Object{}, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, alert.Object{}, err
+	}
 	b := e.batch(ctx, s.Sequence)
 	if err := b.load(); err != nil {
 		return nil, alert.Object{}, err
@@ -105,8 +108,6 @@ func (e *evidence) batch(ctx context.Context, sequence uint64) *batch {
 	}
 	b := &batch{sequence: sequence}
 	b.load = sync.OnceValue(func() error {
-		e.loading <- struct{}{}
-		defer func() { <-e.loading }()
 		// Others may wait for it who go on when this one ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadWithin)
 		defer cancel()
@@ -148,6 +149,12 @@ func (e *evidence) drop(at *list.Element) {
 }
 
 func (e *evidence) load(ctx context.Context, b *batch) error {
+	select {
+	case e.loading <- struct{}{}:
+		defer func() { <-e.loading }()
+	case <-ctx.Done():
+		return fmt.Errorf("read event batch %d back: %w", b.sequence, ctx.Err())
+	}
 	m, err := e.stream.GetMsg(ctx, b.sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil

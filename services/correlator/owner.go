@@ -153,7 +153,7 @@ func (o *owner) listen(since uint64) {
 // What the horizon forgets depends on the stored times in the log alone, so every
 // owner forgets it at the same message. That need not wait while nothing can be
 // said since another owner is ahead: that one has passed this message, and said
-// before it forgot what we would say. What the budget forgets depends on what else
+// before it forgot what we would say, unless it had other rules. What the budget forgets depends on what else
 // the process remembers, and waits until all is said.
 func (o *owner) forget(ctx context.Context, cutoff int64, early bool) error {
 	var speak []*group

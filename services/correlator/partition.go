@@ -38,6 +38,7 @@ type partition struct {
 	delivered uint64 // sequence of the last message that was folded
 	saved     uint64 // progress as it was written last
 	savedAt   time.Time
+	passedAt  time.Time // when we last looked how far the log goes
 	heard     heard
 	joined    uint64 // up to where in ALERTS there was something to hear at the start
 	noted     uint64 // up to where in ALERTS others' writes have been looked at
@@ -115,13 +116,13 @@ func (p *partition) run(ctx context.Context) error {
 // open finds out from where on there is work.
 func (p *partition) open(ctx context.Context) error {
 	p.opened, p.in = time.Now(), make(chan jetstream.Msg, readAhead)
-	quiet, heard, err := p.begin(ctx)
+	quiet, from, err := p.begin(ctx)
 	if err != nil {
 		return err
 	}
 	// What was looked at with less knowledge is looked at again with what has
 	// come since: all that has is planned again.
-	if err := p.visitors.join(ctx, p.number, heard, p.wake.ring); err != nil {
+	if err := p.visitors.join(ctx, p.number, from, p.wake.ring); err != nil {
 		return err
 	}
 	p.joined = p.visitors.heard()
@@ -243,18 +244,22 @@ func (p *partition) decode(m jetstream.Msg) (message, error) {
 func (p *partition) correct(ctx context.Context) error {
 	h := &p.heard
 	if len(h.visits) == 0 {
-		*h = heard{at: time.Now()}
+		*h = heard{}
 		h.visits, h.up = p.visitors.take(p.number)
+		h.at = time.Now()
 	}
-	if len(h.visits) > 0 && h.until == 0 {
+	if len(h.visits) > 0 {
 		end, looked, err := p.stores.end(ctx)
 		if err != nil || !looked.After(h.at) {
 			return err // soon
 		}
-		h.until = end
-	}
-	if p.owner.folded < h.until {
-		return nil
+		// It can be less than it was: the end of a log may be lost.
+		if h.until == 0 || end < h.until {
+			h.until = end
+		}
+		if p.owner.folded < h.until {
+			return nil
+		}
 	}
 	for _, v := range h.visits {
 		p.owner.correct(v)
@@ -269,7 +274,9 @@ func (p *partition) save(ctx context.Context, idle bool) error {
 	if len(p.in) > 0 && time.Since(p.savedAt) < saveEvery {
 		return nil
 	}
-	if idle {
+	// While others alert we may never be idle.
+	if idle || time.Since(p.passedAt) >= saveEvery {
+		p.passedAt = time.Now()
 		if err := p.pass(ctx); err != nil {
 			return err
 		}

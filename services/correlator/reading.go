@@ -30,24 +30,25 @@ func readingsOf(rules *sigma.Set, horizon time.Duration) readings {
 
 // begin returns up to where in MATCHES others have written everything for each
 // correlation, and from where on in ALERTS somebody may have written knowing less.
-func (p *partition) begin(ctx context.Context) (quiet map[*sigma.CompiledCorrelation]uint64, heard uint64, err error) {
+func (p *partition) begin(ctx context.Context) (quiet map[*sigma.CompiledCorrelation]uint64, from uint64, err error) {
 	matches, err := p.stores.matchesNow(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
 	// Whoever wrote for a reading had begun with it. So what was written before
 	// somebody did need not be looked at.
-	heard = p.visitors.heard()
-	known, err := p.known.Begin(ctx, slices.Collect(maps.Values(p.readings)), progress.Pair{Other: heard}, matches.FirstSeq)
+	from = p.visitors.heard()
+	first := max(matches.FirstSeq, 1)
+	known, err := p.known.Begin(ctx, slices.Collect(maps.Values(p.readings)), progress.Pair{Sequence: first - 1, Other: from}, first)
 	if err != nil {
 		return nil, 0, err
 	}
 	quiet = map[*sigma.CompiledCorrelation]uint64{}
 	for c, reading := range p.readings {
 		quiet[c] = known[reading].Sequence
-		heard = min(heard, known[reading].Other)
+		from = min(from, known[reading].Other)
 	}
-	return quiet, heard, nil
+	return quiet, from, nil
 }
 
 // note writes the readings.

@@ -276,7 +276,7 @@ func (s *stream) CachedInfo() *jetstream.StreamInfo { return &s.info }
 func (s *stream) Info(ctx context.Context, _ ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	info := s.info
 	err := s.client.ask(ctx, "info", func() error {
-		info.State.LastSeq = uint64(len(*s.stored))
+		info.State.FirstSeq, info.State.LastSeq = 1, uint64(len(*s.stored))
 		return nil
 	})
 	return &info, err
