@@ -144,7 +144,7 @@ func (b *books) plan(ctx context.Context, k key, have *book, w *window.Group, at
 	at.asOf.Sequence = max(at.asOf.Sequence, ahead)
 	n := 0
 	for _, r := range k.ledger.Plan(have.alerts, w, at.asOf, time.Now()) {
-		err := r.Fill(k.ledger.Limits, func(s source) ([]byte, alert.Object, error) { return b.evidence.read(ctx, s) })
+		err := r.Fill(k.ledger.Limits, func(of window.Event) ([]byte, alert.Object, error) { return b.evidence.read(ctx, of) })
 		if err != nil {
 			return n, err
 		}

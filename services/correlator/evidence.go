@@ -8,29 +8,38 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/trailbell/trailbell/internal/alert"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
+	"github.com/trailbell/trailbell/sigma/window"
 )
 
 // evidence reads records back from EVENTS. The events of an alert often stand in
 // few batches, and those of the next in the same ones, so the batches that were
 // read last are kept. It may be used by several goroutines.
 type evidence struct {
-	stream jetstream.Stream
-	log    *slog.Logger
-
-	loading chan struct{}
+	stream batches
+	// loading holds one for every batch that is being loaded: the owners of many
+	// partitions may ask for many at once.
+	loading *semaphore.Weighted
+	log     *slog.Logger
 
 	mu   sync.Mutex
 	kept map[uint64]*list.Element // of *batch
 	used list.List                // the last used in front
 	size int                      // in bytes
+}
+
+// batches is the stream EVENTS, as far as it is read here.
+type batches interface {
+	GetMsg(ctx context.Context, sequence uint64, opts ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error)
 }
 
 // gone is the sequence of a batch that EVENTS cannot have.
@@ -39,14 +48,11 @@ const gone = 0
 // keptBytes bounds the batches held decompressed: about half a megabyte each.
 const keptBytes = 24 << 20
 
-// stringSize is what a string takes beside its text.
-const stringSize = 16
-
-// loadAtOnce bounds how many batches are being loaded: with all partitions of a
-// process writing there would be more of them than are kept.
+// loadAtOnce bounds the batches that are being loaded, which come on top of those
+// that are held.
 const loadAtOnce = 8
 
-// loadWithin bounds the wait for a batch.
+// loadWithin bounds the wait for a batch, and for its turn.
 const loadWithin = 10 * time.Second
 
 // batch is an event batch as far as its records are concerned.
@@ -63,36 +69,47 @@ type batch struct {
 	size int // in bytes, as long as it is kept
 }
 
-func newEvidence(stream jetstream.Stream, log *slog.Logger) *evidence {
-	return &evidence{stream: stream, log: log, loading: make(chan struct{}, loadAtOnce), kept: map[uint64]*list.Element{}}
+// bytes returns how much memory a batch takes, about. Identities may be as long as
+// the keys of objects.
+func (b *batch) bytes() int {
+	size := len(b.data) + 4*(len(b.starts)+len(b.lengths))
+	for _, id := range b.identities {
+		size += int(unsafe.Sizeof(id)) + len(id)
+	}
+	return size
 }
 
-// read returns a record and the object that it came from. A record that EVENTS
-// does not hold any more is nil, which is no error. Neither is one that is not
-// where it should be: EVENTS may have lost its end, as when the power fails, and
-// have something else there now, and an alert without a record is better than none,
-// or than one with the record of somebody else.
-func (e *evidence) read(ctx context.Context, s source) ([]byte, alert.Object, error) {
-	if s.Sequence == gone {
+func newEvidence(stream batches, log *slog.Logger) *evidence {
+	return &evidence{stream: stream, loading: semaphore.NewWeighted(loadAtOnce), log: log, kept: map[uint64]*list.Element{}}
+}
+
+// read returns the record of an event and the object that it came from. A record
+// that EVENTS does not hold any more is nil, which is no error. Neither is one that
+// is not where it should be: EVENTS may have lost its end, as when the power fails,
+// and have something else there now, and an alert without a record is better than
+// none, or than one with a record of another event.
+func (e *evidence) read(ctx context.Context, of window.Event) ([]byte, alert.Object, error) {
+	ref := of.Evidence
+	if ref.Sequence == gone {
 		return nil, alert.Object{}, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, alert.Object{}, err
 	}
-	b := e.batch(ctx, s.Sequence)
+	b := e.batch(ctx, ref.Sequence)
 	if err := b.load(); err != nil {
 		return nil, alert.Object{}, err
 	}
 	if b.data == nil {
 		return nil, alert.Object{}, nil
 	}
-	i := int(s.Record)
+	i := int(ref.Record)
 	if i >= len(b.starts) || i >= len(b.lengths) || uint64(b.starts[i])+uint64(b.lengths[i]) > uint64(len(b.data)) {
-		e.log.Error("passed over evidence: its event batch has no such record", "stream", streams.Events, "sequence", s.Sequence, "record", i)
+		e.log.Error("passed over evidence: its event batch has no such record", "stream", streams.Events, "sequence", ref.Sequence, "record", i)
 		return nil, alert.Object{}, nil
 	}
-	if i >= len(b.identities) || b.identities[i] != s.ID {
-		e.log.Error("passed over evidence: its event batch has another record there", "stream", streams.Events, "sequence", s.Sequence, "record", i)
+	if i >= len(b.identities) || b.identities[i] != of.ID {
+		e.log.Error("passed over evidence: its event batch has the record of another event there", "stream", streams.Events, "sequence", ref.Sequence, "record", i)
 		return nil, alert.Object{}, nil
 	}
 	return b.data[b.starts[i]:][:b.lengths[i]], b.object, nil
@@ -111,9 +128,16 @@ func (e *evidence) batch(ctx context.Context, sequence uint64) *batch {
 		// Others may wait for it who go on when this one ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadWithin)
 		defer cancel()
-		err := e.load(ctx, b)
+		err := e.loading.Acquire(ctx, 1)
+		if err == nil {
+			defer e.loading.Release(1)
+			err = e.load(ctx, b)
+		}
 		e.loaded(b, err)
-		return err
+		if err != nil {
+			return fmt.Errorf("read event batch %d back: %w", b.sequence, err)
+		}
+		return nil
 	})
 	e.kept[sequence] = e.used.PushFront(b)
 	return b
@@ -132,10 +156,7 @@ func (e *evidence) loaded(b *batch, err error) {
 		e.drop(at)
 		return
 	}
-	b.size = len(b.data) + 8*len(b.starts)
-	for _, id := range b.identities {
-		b.size += stringSize + len(id)
-	}
+	b.size = b.bytes()
 	e.size += b.size
 	for e.size > keptBytes && e.used.Len() > 1 {
 		e.drop(e.used.Back())
@@ -149,18 +170,12 @@ func (e *evidence) drop(at *list.Element) {
 }
 
 func (e *evidence) load(ctx context.Context, b *batch) error {
-	select {
-	case e.loading <- struct{}{}:
-		defer func() { <-e.loading }()
-	case <-ctx.Done():
-		return fmt.Errorf("read event batch %d back: %w", b.sequence, ctx.Err())
-	}
 	m, err := e.stream.GetMsg(ctx, b.sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read event batch %d back: %w", b.sequence, err)
+		return err
 	}
 	var columns trailbellv1.EventBatch
 	err = proto.Unmarshal(m.Data, &columns)

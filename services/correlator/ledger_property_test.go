@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/trailbell/trailbell/internal/alert"
-	"github.com/trailbell/trailbell/sigma/window"
 )
 
 // settled checks what must be true once a scribe has had the last word.
@@ -190,14 +189,10 @@ func TestEvidenceDoesNotDependOnArrival(t *testing.T) {
 			s := &desk{t: t}
 			o.fold(len(o.log))
 			o.plan(s)
-			ids := map[window.Ref]string{}
-			for e := range o.group.Events() {
-				ids[e.Evidence] = e.ID
-			}
 			for _, r := range o.pending {
-				told := []string{ids[r.Lead.Ref]}
-				for _, ref := range r.Evidence {
-					told = append(told, ids[ref.Ref])
+				told := []string{r.Lead.ID}
+				for _, e := range r.Evidence {
+					told = append(told, e.ID)
 				}
 				named = append(named, told)
 			}

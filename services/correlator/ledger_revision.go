@@ -11,32 +11,24 @@ import (
 // what has to be read back is left to [Revision.Fill].
 type Revision struct {
 	alert.Alert
-	// Lead is the record that tells account, region, actor and source: that of
-	// the first event at which the condition holds. It is nil when the alert
-	// has them already.
-	Lead *source
-	// Evidence are the records that the alert should carry, at most
+	// Lead is the event whose record tells account, region, actor and source:
+	// the first one at which the condition holds. It is nil when the alert has
+	// them already.
+	Lead *window.Event
+	// Evidence are the events whose records the alert should carry, at most
 	// Limits.Records, in order: of more events the first and the last ones.
-	Evidence []source
+	Evidence []window.Event
 	// add says that Evidence comes on top of what the alert carries, instead
 	// of replacing it: some of its events cannot be read back any more.
 	add bool
 }
 
-// source is where the record of an event can be read again.
-type source struct {
-	window.Ref
-	ID string // of the event
-}
-
-func sourceOf(e window.Event) source { return source{e.Evidence, e.ID} }
-
 // Fill reads the evidence back and puts it into the alert, within limits.
-// Read returns a record and the object that it came from, or nil for a record
-// that is not there any more. What was read for an earlier revision stays if
+// Read returns the record of an event and the object that it came from, or nil
+// for a record that is not there any more. What was read for an earlier revision stays if
 // nothing can be read now. An error of read is returned as it is, and the
 // revision is then not to be used.
-func (r *Revision) Fill(limits alert.Limits, read func(source) ([]byte, alert.Object, error)) error {
+func (r *Revision) Fill(limits alert.Limits, read func(window.Event) ([]byte, alert.Object, error)) error {
 	if r.Lead != nil {
 		record, _, err := read(*r.Lead)
 		if err != nil {
@@ -50,8 +42,8 @@ func (r *Revision) Fill(limits alert.Limits, read func(source) ([]byte, alert.Ob
 	if r.add {
 		fresh.Records, fresh.Objects = slices.Clone(r.Records), slices.Clone(r.Objects)
 	}
-	for _, s := range r.Evidence {
-		record, from, err := read(s)
+	for _, n := range r.Evidence {
+		record, from, err := read(n)
 		if err != nil {
 			return err
 		}
@@ -75,11 +67,11 @@ func (p *plan) exact(a alert.Alert, e window.Episode) Revision {
 
 	r := Revision{Alert: a}
 	if a.Revision == 0 || markOf(e.FirstHeld()).Compare(a.Held.First) != 0 {
-		lead := sourceOf(e.FirstHeld())
+		lead := e.FirstHeld()
 		r.Lead = &lead
 	}
 	if e.Len() != a.Count || !slices.Equal(ids, a.EventIDs) {
-		r.Evidence = both(e.Len(), p.Limits.Records, func(i int) source { return sourceOf(e.Event(i)) })
+		r.Evidence = both(e.Len(), p.Limits.Records, e.Event)
 	}
 	r.State, r.SupersededBy = p.stateOf(a, e), ""
 	r.Count, r.EventIDs = e.Len(), ids
@@ -98,17 +90,17 @@ func (p *plan) grown(a alert.Alert, e window.Episode) Revision {
 		return ok || len(a.EventIDs) < a.Count && p.inside(a, n)
 	}
 	ids := slices.Clone(a.EventIDs)
-	var added []source
-	for n := range e.Events() {
-		if !counted(n) {
+	var added []int // in the order of the episode
+	for i := range e.Len() {
+		if n := e.Event(i); !counted(n) {
 			ids = append(ids, n.ID)
-			added = append(added, sourceOf(n))
+			added = append(added, i)
 		}
 	}
 
 	r := Revision{Alert: a, add: true}
 	if room := p.Limits.Records - len(a.Records); room > 0 {
-		r.Evidence = both(len(added), room, func(i int) source { return added[i] })
+		r.Evidence = both(len(added), room, func(i int) window.Event { return e.Event(added[i]) })
 	}
 	r.State, r.SupersededBy, r.Partial = p.stateOf(a, e), "", true
 	r.Count += len(added)
@@ -147,12 +139,12 @@ func (p *plan) forgotEnd(a alert.Alert, e window.Episode) bool {
 
 // both returns at(0), …, at(n-1) if that is at most limit, else the first and
 // the last ones, half and half.
-func both(n, limit int, at func(int) source) []source {
-	all := make([]source, 0, min(n, limit))
+func both(n, limit int, at func(int) window.Event) []window.Event {
+	events := make([]window.Event, 0, min(n, limit))
 	for i := range n {
 		if n <= limit || i < (limit+1)/2 || i >= n-limit/2 {
-			all = append(all, at(i))
+			events = append(events, at(i))
 		}
 	}
-	return all
+	return events
 }

@@ -228,12 +228,12 @@ func TestPlanNamesTheRecordsToRead(t *testing.T) {
 	if r.Account != "111122223333" {
 		t.Errorf("account = %q before any record was read, want that of the group", r.Account)
 	}
-	if want := (window.Ref{Sequence: 3}); r.Lead.Ref != want {
-		t.Errorf("lead = %v, want %v, the first that held", r.Lead.Ref, want)
+	if r.Lead.ID != "e2" || r.Lead.Evidence.Sequence != 3 {
+		t.Errorf("lead = %v, want e2, the first that held", *r.Lead)
 	}
 	var got []uint64
-	for _, ref := range r.Evidence {
-		got = append(got, ref.Sequence)
+	for _, e := range r.Evidence {
+		got = append(got, e.Evidence.Sequence)
 	}
 	want := []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -243,12 +243,12 @@ func TestPlanNamesTheRecordsToRead(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	stored := alert.Alert{Actor: "old", Records: []json.RawMessage{json.RawMessage(`{"old":1}`)}, Objects: []alert.Object{{Bucket: "b", Key: "old"}}}
-	lead := source{Ref: window.Ref{Sequence: 2}}
+	lead := window.Event{ID: "2"}
 	revision := func() Revision {
-		return Revision{Alert: stored, Lead: &lead, Evidence: []source{{Ref: window.Ref{Sequence: 1}}, lead}}
+		return Revision{Alert: stored, Lead: &lead, Evidence: []window.Event{{ID: "1"}, {ID: "2"}}}
 	}
-	all := func(ref source) ([]byte, alert.Object, error) {
-		return fmt.Appendf(nil, `{"n":%d,"userIdentity":{"userName":"user %d"}}`, ref.Sequence, ref.Sequence), alert.Object{Bucket: "b", Key: "new"}, nil
+	all := func(of window.Event) ([]byte, alert.Object, error) {
+		return fmt.Appendf(nil, `{"n":%s,"userIdentity":{"userName":"user %s"}}`, of.ID, of.ID), alert.Object{Bucket: "b", Key: "new"}, nil
 	}
 	t.Run("the lead describes, the evidence replaces", func(t *testing.T) {
 		r := revision()
@@ -274,7 +274,7 @@ func TestFill(t *testing.T) {
 	})
 	t.Run("what is not there any more changes nothing", func(t *testing.T) {
 		r := revision()
-		if err := r.Fill(alert.DefaultLimits(), func(source) ([]byte, alert.Object, error) { return nil, alert.Object{}, nil }); err != nil {
+		if err := r.Fill(alert.DefaultLimits(), func(window.Event) ([]byte, alert.Object, error) { return nil, alert.Object{}, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(stored, r.Alert); diff != "" {
@@ -283,7 +283,7 @@ func TestFill(t *testing.T) {
 	})
 	t.Run("an error is the caller's", func(t *testing.T) {
 		r, broken := revision(), errors.New("broken")
-		if err := r.Fill(alert.DefaultLimits(), func(source) ([]byte, alert.Object, error) { return nil, alert.Object{}, broken }); !errors.Is(err, broken) {
+		if err := r.Fill(alert.DefaultLimits(), func(window.Event) ([]byte, alert.Object, error) { return nil, alert.Object{}, broken }); !errors.Is(err, broken) {
 			t.Errorf("err = %v", err)
 		}
 	})
