@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -133,6 +134,20 @@ func TestAProcessIsNotReadyWithoutNATS(t *testing.T) {
 	server.Stop()
 	w.until("/readyz", http.StatusServiceUnavailable, "NATS connection of decoder: lost")
 	w.end()
+}
+
+func TestAProcessIsNotReadyWhileWindowsAreRebuilt(t *testing.T) {
+	a := newAssembly(DefaultConfig(), Env{})
+	for _, yes := range []bool{true, false, false, true} {
+		a.windowsReady(yes)
+		want := "<nil>"
+		if !yes {
+			want = "windows: being rebuilt"
+		}
+		if got := fmt.Sprint(a.health.check()); got != want {
+			t.Errorf("with windows that are there: %v, it says %q, want %q", yes, got, want)
+		}
+	}
 }
 
 func TestNobodyListensWhenHTTPIsOff(t *testing.T) {

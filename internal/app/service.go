@@ -160,12 +160,7 @@ func (a *assembly) service(ctx context.Context, name string, js jetstream.JetStr
 			Workers: c.Correlator.Workers,
 			Horizon: time.Duration(c.Correlator.Horizon), Coalesce: time.Duration(c.Correlator.Coalesce),
 			MaxEvents: c.Correlator.MaxEvents, Limits: c.Correlator.Evidence.Limits(),
-			Ready: func(yes bool) {
-				a.health.set("windows", nil)
-				if !yes {
-					a.health.set("windows", errors.New("being rebuilt"))
-				}
-			},
+			Ready: a.windowsReady,
 		}
 		return correlator.Run(ctx, js, a.rules, o, a.holder, a.Timing, a.registry, log)
 	case "forwarder":
@@ -177,6 +172,15 @@ func (a *assembly) service(ctx context.Context, name string, js jetstream.JetStr
 		return forwarder.Run(ctx, js, routes, a.holder, a.Timing, a.registry, log)
 	}
 	return fmt.Errorf("there is no service %q", name)
+}
+
+// windowsReady says whether the windows of our partitions are there.
+func (a *assembly) windowsReady(yes bool) {
+	var err error
+	if !yes {
+		err = errors.New("being rebuilt")
+	}
+	a.health.set("windows", err)
 }
 
 // watches are the buckets that the lister polls.

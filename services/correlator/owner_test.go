@@ -2,6 +2,7 @@ package correlator
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -134,6 +135,57 @@ func TestOwnerKnowsHowMuchItRemembers(t *testing.T) {
 		if left := fmt.Sprint(w.size, budget.size, len(w.groups), len(w.chains), len(w.touched), len(w.share.stored)); left != "0 0 0 0 0 0" {
 			t.Fatalf("after everything has been forgotten these are left of sizes, groups, chains, touched groups and seconds: %s", left)
 		}
+	}
+}
+
+// What is forgotten for the budget is counted and said, and what the horizon
+// forgets is neither.
+func TestWhatTheLimitForgetsIsSaid(t *testing.T) {
+	const events = 10
+	limit := events + window.SizeOfGroup(nil)
+	rules := ruleSet(t, bell)
+	r := prometheus.NewRegistry()
+	m := newMetrics(r, rules)
+	var said strings.Builder
+	o := quiet(rules, newBudget(limit, m, slog.New(slog.NewTextHandler(&said, nil))).share(func() {}), m)
+	c := rules.Correlations()[0]
+	fold := func(stored int64) {
+		o.folded++
+		err := o.fold(t.Context(), message{sequence: o.folded, stored: stored, batch: &trailbellv1.MatchBatch{Matches: []*trailbellv1.Match{{
+			Correlation: c.Meta().ID, Definition: c.Fingerprint(), Group: []string{"111122223333", "192.0.2.7"},
+			Identity: fmt.Sprint(o.folded), Time: stored,
+		}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(evicted, warnings int) {
+		t.Helper()
+		if got := int(metric(t, r, "evicted_total")); got != evicted {
+			t.Errorf("%d events were evicted, want %d", got, evicted)
+		}
+		if got := strings.Count(said.String(), `msg="too many events to remember: `); got != warnings {
+			t.Errorf("%d warnings, want %d:\n%s", got, warnings, &said)
+		}
+	}
+
+	now := start.UnixMilli()
+	for i := range int64(events) {
+		fold(now + i*second)
+	}
+	expect(0, 0)
+	fold(now + events*second) // one too many; the first second has the group as well
+	expect(1, 1)
+	fold(now + (events+1)*second) // one too many, and a tenth more
+	expect(3, 2)
+	fold(now + (events+2)*second)
+	expect(3, 2)
+	if !strings.Contains(said.String(), fmt.Sprint("max_events=", limit)) {
+		t.Errorf("the warning does not say the limit:\n%s", &said)
+	}
+	fold(now + 2*o.Horizon.Milliseconds())
+	if expect(3, 2); o.windows.size != 1+window.SizeOfGroup(nil) {
+		t.Errorf("%d are remembered behind the horizon, want the last and its group", o.windows.size)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -162,11 +163,17 @@ func options() Options {
 // run runs a correlator until the returned function is called.
 func run(t *testing.T, s *natsserver.Server, rules *sigma.Set, o Options, holder string) (stop func()) {
 	t.Helper()
+	return runHeard(t, s, rules, o, holder, prometheus.NewRegistry(), natstest.Quiet)
+}
+
+// runHeard is run for who wants to know what the correlator counts and logs.
+func runHeard(t *testing.T, s *natsserver.Server, rules *sigma.Set, o Options, holder string, r prometheus.Registerer, log *slog.Logger) (stop func()) {
+	t.Helper()
 	nc, js := natstest.Connect(t, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(ctx, js, rules, o, holder, fast, prometheus.NewRegistry(), natstest.Quiet)
+		done <- Run(ctx, js, rules, o, holder, fast, r, log)
 	}()
 	return func() {
 		t.Helper()
@@ -177,6 +184,23 @@ func run(t *testing.T, s *natsserver.Server, rules *sigma.Set, o Options, holder
 		}
 		nc.Close()
 	}
+}
+
+// metric returns the value of a counter or a gauge without labels.
+func metric(t *testing.T, g prometheus.Gatherer, name string) float64 {
+	t.Helper()
+	families, err := g.Gather()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "trailbell_correlator_"+name {
+			m := f.GetMetric()[0]
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	t.Errorf("there is no metric %s", name)
+	return 0
 }
 
 // settle waits until everything in EVENTS has been matched and written.
@@ -321,9 +345,13 @@ func fiveLogins(name string, address int) (logins []login) {
 // keyOf is the key of an address in the first correlation of rules, which groups
 // as bell does.
 func keyOf(rules *sigma.Set, address string) key {
+	return newKey(groupOf(rules, address), alert.DefaultLimits())
+}
+
+func groupOf(rules *sigma.Set, address string) *group {
 	c := rules.Correlations()[0]
 	values := []string{"111122223333", address}
-	return newKey(&group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}, alert.DefaultLimits())
+	return &group{id: streams.GroupOf(c.Meta().ID, values), correlation: c, values: values}
 }
 
 // inAnyOrder has a correlator take in all of something, in objects of n, in any
@@ -460,17 +488,87 @@ func TestEventsBeyondTheLimitAreForgottenAndAlertsStay(t *testing.T) {
 	_, js := natstest.Connect(t, s)
 	o := options()
 	o.MaxEvents = 20
-	stop := run(t, s, ruleSet(t, bell), o, "a")
+	r := prometheus.NewRegistry()
+	var said strings.Builder
+	stop := runHeard(t, s, ruleSet(t, bell), o, "a", r, slog.New(slog.NewTextHandler(&said, nil)))
 	ring := fiveLogins("id", 1)
 	publish(t, js, "first", ring...)
 	settle(t, js)
+	if n := metric(t, r, "evicted_total"); n != 0 {
+		t.Errorf("%v events were forgotten below the limit", n)
+	}
 	for i := range 60 {
 		publish(t, js, fmt.Sprint("noise-", i), login{fmt.Sprint("noise-", i), 2 + i, i})
 	}
 	settle(t, js)
+	// A partition that has nothing else to do forgets when it is told to.
+	for deadline := time.After(patience); metric(t, r, "evicted_total") == 0; {
+		select {
+		case <-deadline:
+			t.Fatal("no event was forgotten beyond the limit")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 	stop()
+	if !strings.Contains(said.String(), "too many events to remember") {
+		t.Errorf("the log says nothing of the limit:\n%s", &said)
+	}
 	if diff := cmp.Diff(episodes(ring), living(final(t, js))); diff != "" {
 		t.Errorf("episodes (-oracle +alerts):\n%s", diff)
+	}
+}
+
+// Who asks whether a process is ready hears no while a partition of it is being
+// rebuilt, and yes when everything has been folded that was there.
+func TestNotReadyWhileWindowsAreRebuilt(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	rules := ruleSet(t, bell)
+	match(t, js, rules, "before", 0, fiveLogins("id", 7))
+	st, err := open(t.Context(), js)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type state struct {
+		ready              bool
+		rebuilding, folded float64
+	}
+	told := make(chan state, 10)
+	r := prometheus.NewRegistry()
+	o := options()
+	o.Ready = func(yes bool) {
+		told <- state{yes, metric(t, r, "partitions_rebuilding"), metric(t, r, "folded_total")}
+	}
+	own := newOwners(js, rules, o, st, newMetrics(r, rules), stage.NewMetrics(r, "correlator", streams.Matches, streams.Alerts), natstest.Quiet)
+	next := func(want state) {
+		t.Helper()
+		select {
+		case got := <-told:
+			if got != want {
+				t.Errorf("told %+v, want %+v", got, want)
+			}
+		case <-time.After(patience):
+			t.Fatalf("not told %+v", want)
+		}
+	}
+
+	own.rebuild(1) // another partition that takes longer
+	next(state{false, 1, 0})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- own.run(ctx, streams.Partition(groupOf(rules, "192.0.2.7").id, len(st.written)))
+	}()
+	next(state{false, 2, 0})
+	next(state{false, 1, 5})
+	own.rebuild(-1)
+	next(state{true, 0, 5})
+	cancel()
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+	if len(told) > 0 {
+		t.Errorf("told %+v at the end, which nobody wants to know", <-told)
 	}
 }
 
