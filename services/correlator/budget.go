@@ -82,6 +82,9 @@ func (s *share) forgot(cutoff int64, n int, early bool) {
 		s.cutoff.Store(0)
 	}
 	b.resize(-n)
+	if b.size > b.limit {
+		b.advance() // what arrived meanwhile
+	}
 }
 
 func (s *share) close() {
@@ -121,6 +124,9 @@ func (b *budget) advance() {
 		}
 		excess -= stored[second]
 		cutoff = second + 1
+	}
+	if cutoff == 0 {
+		return // nothing is known to be older than something else
 	}
 	for s := range b.shares {
 		if s.holdsBefore(cutoff) {
