@@ -174,6 +174,8 @@ func TestClipEventIDs(t *testing.T) {
 		{"all fit", []string{"a", "b"}, 2, []string{"a", "b"}},
 		{"the first and the last", []string{"a", "b", "c", "d", "e"}, 4, []string{"a", "b", "d", "e"}},
 		{"of an odd number one more of the first", []string{"a", "b", "c", "d", "e"}, 3, []string{"a", "b", "e"}},
+		{"bytes count as JSON writes them", []string{"a", "b" + strings.Repeat("\x01", alert.MaxEventIDBytes/11), "c", "d" + strings.Repeat("\xff", alert.MaxEventIDBytes/11), "e"}, 9,
+			[]string{"a", "b" + strings.Repeat("\x01", alert.MaxEventIDBytes/11), "e"}},
 		{"bytes count as well", []string{"a", "b" + long, "c", "d" + long, "e"}, 9, []string{"a", "b" + long, "e"}},
 	}
 	for _, tt := range tests {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Limits bound what an alert carries.
@@ -16,8 +17,8 @@ type Limits struct {
 // DefaultLimits are 20 records, 256 KiB of them, and 10,000 identities.
 func DefaultLimits() Limits { return Limits{Records: 20, RecordBytes: 256 << 10, EventIDs: 10_000} }
 
-// MaxEventIDBytes bounds the identities together, since that of a record
-// without an eventID is as long as the key of its object.
+// MaxEventIDBytes bounds the identities together, as JSON writes them, since that
+// of a record without an eventID is as long as the key of its object.
 const MaxEventIDBytes = 1 << 20
 
 // AddRecord adds a record as evidence, with the object that it came from. It
@@ -47,7 +48,7 @@ func (a *Alert) AddRecord(record []byte, from Object, l Limits) bool {
 func ClipEventIDs(all []string, limit int) []string {
 	size := 0
 	for _, id := range all {
-		size += len(id)
+		size += encoded(id)
 	}
 	if len(all) <= limit && size <= MaxEventIDBytes {
 		return all
@@ -58,7 +59,7 @@ func ClipEventIDs(all []string, limit int) []string {
 		if n%2 == 1 {
 			next = all[tail-1]
 		}
-		if size += len(next); size > MaxEventIDBytes {
+		if size += encoded(next); size > MaxEventIDBytes {
 			break
 		}
 		if n%2 == 1 {
@@ -68,4 +69,44 @@ func ClipEventIDs(all []string, limit int) []string {
 		}
 	}
 	return append(slices.Clone(all[:head]), all[tail:]...)
+}
+
+// encoded is how many bytes JSON takes for a text, at most.
+func encoded(s string) int {
+	n := 0
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			n += len(`\u0000`)
+		} else {
+			n++
+		}
+	}
+	return n
+}
+
+// cutText is the length in bytes of a text that Cut leaves.
+const cutText = 1024
+
+// Cut returns the alert without its records, and with no more than the beginning
+// of each text that its records gave it: so it fits where the whole does not.
+func (a Alert) Cut() Alert {
+	for _, text := range []*string{&a.Account, &a.Region, &a.Actor, &a.SourceIP, &a.SourceCountry} {
+		*text = beginning(*text)
+	}
+	group := a.Group
+	if group != nil {
+		a.Group = make(map[string]string, len(group))
+	}
+	for field, value := range group {
+		a.Group[field] = beginning(value)
+	}
+	a.Records, a.Objects = nil, nil
+	return a
+}
+
+func beginning(text string) string {
+	if len(text) <= cutText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:cutText], "") + "…"
 }

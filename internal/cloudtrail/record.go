@@ -1,6 +1,7 @@
 package cloudtrail
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -35,7 +36,7 @@ type Hot struct {
 	// Identity is the eventID; for an addendum that updates an earlier record
 	// (addendum.reason UPDATED_DATA) the eventID of that one,
 	// addendum.originalEventID; for a record that has neither, its origin. It
-	// is never empty.
+	// is never empty, and of one longer than MaxIdentity it is a hash.
 	Identity []byte
 	// Source is the eventSource, such as s3.amazonaws.com.
 	Source []byte
@@ -46,6 +47,11 @@ type Hot struct {
 	// Region is the awsRegion.
 	Region []byte
 }
+
+// MaxIdentity is the length in bytes up to which an identity is kept as it is. That
+// of CloudTrail is a UUID, and an object's key has at most 1,024 bytes. Identities are
+// kept by the windows and listed by alerts, where what anybody made up has no room.
+const MaxIdentity = 2048
 
 // Decode checks that the record is a JSON object with an eventTime, and
 // extracts its hot fields on the way. Of a key that occurs twice the first
@@ -160,6 +166,9 @@ behind:
 	}
 	if len(hot.Identity) == 0 {
 		hot.Identity = []byte(origin.String())
+	}
+	if len(hot.Identity) > MaxIdentity {
+		hot.Identity = fmt.Appendf(nil, "sha256:%x", sha256.Sum256(hot.Identity))
 	}
 	return hot, nil
 }

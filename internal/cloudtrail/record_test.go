@@ -39,6 +39,8 @@ func TestDecode(t *testing.T) {
 		{"white space wherever it may be", " { \"eventID\" : \"x\" , \"a\" : [ 1 , { \"b\" : { } } , [ ] ] ,\n\t\"eventTime\" : \"" + at + "\" } \r\n", show{at, "x", "", "", "", ""}},
 		{"only a time: the identity is where it stands", `{"eventTime":"` + at + `"}`, show{at, "trail/a/b.json.gz#12", "", "", "", ""}},
 		{"an empty eventID", `{"eventTime":"` + at + `","eventID":""}`, show{at, "trail/a/b.json.gz#12", "", "", "", ""}},
+		{"an eventID as long as it may be", `{"eventTime":"` + at + `","eventID":"` + strings.Repeat("x", MaxIdentity) + `"}`, show{at, strings.Repeat("x", MaxIdentity), "", "", "", ""}},
+		{"an eventID that is longer", `{"eventTime":"` + at + `","eventID":"` + strings.Repeat("x", MaxIdentity+1) + `"}`, show{at, "sha256:d2bc1d811fcb4da2cc5719f1fc1654084a6ed72d777e7c1bed597f6dbf007829", "", "", "", ""}},
 		{"an eventID that is a number", `{"eventTime":"` + at + `","eventID":7}`, show{at, "trail/a/b.json.gz#12", "", "", "", ""}},
 		{"the first of two keys counts", `{"eventTime":"` + at + `","eventName":"A","eventName":"B"}`, show{at, "trail/a/b.json.gz#12", "", "A", "", ""}},
 		{"the first of two keys counts, though it is no string", `{"eventTime":"` + at + `","eventName":null,"eventName":"B"}`, show{at, "trail/a/b.json.gz#12", "", "", "", ""}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/trailbell/trailbell/internal/natsserver/natstest"
 	"github.com/trailbell/trailbell/internal/progress"
+	"github.com/trailbell/trailbell/internal/streams"
 )
 
 var created = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
@@ -99,6 +100,44 @@ func TestProgressBeginsAnew(t *testing.T) {
 		}
 		if got, err := p.Read(t.Context()); err != nil || got != 0 {
 			t.Errorf("begun anew it is %d, %v", got, err)
+		}
+	}
+}
+
+// Whoever may delete a key, with `nats kv del` or purge, has it begun anew.
+func TestProgressThatWasDeletedBeginsAnew(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	kv, err := js.KeyValue(t.Context(), streams.ProgressBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, js, created)
+	for reach, remove := range map[uint64]func() error{
+		100: func() error { return kv.Delete(t.Context(), "windows") },
+		200: func() error { return kv.Purge(t.Context(), "windows") },
+	} {
+		for range 2 { // what is there, and what has been begun anew
+			if err := p.Raise(t.Context(), reach); err != nil {
+				t.Fatal(err)
+			}
+			if err := remove(); err != nil {
+				t.Fatal(err)
+			}
+			other := open(t, js, created)
+			if got, err := other.Read(t.Context()); err != nil || got != 0 {
+				t.Errorf("deleted it is %d, %v; want 0", got, err)
+			}
+			reach++
+			if err := p.Raise(t.Context(), reach); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := other.Read(t.Context()); err != nil || got != reach {
+				t.Errorf("begun anew it is %d, %v; want %d", got, err, reach)
+			}
+		}
+		if err := p.Reset(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -115,7 +115,12 @@ func (v *value[T]) put(ctx context.Context, next T) error {
 	if err != nil {
 		return err
 	}
-	revision, err := v.kv.Update(ctx, v.key, data, v.revision)
+	var revision uint64
+	if v.revision == 0 {
+		revision, err = v.kv.Create(ctx, v.key, data) // also over the mark of a deletion
+	} else {
+		revision, err = v.kv.Update(ctx, v.key, data, v.revision)
+	}
 	if err != nil {
 		return fmt.Errorf("write progress %s: %w", v.key, err)
 	}

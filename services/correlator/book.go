@@ -212,9 +212,17 @@ func (s *stand) write(ctx context.Context, k key, a *alert.Alert, last uint64) (
 	return stage.CompareAndSet(ctx, s.js, s.shell, p, k.filter(), last)
 }
 
-// publication of a revision, with its CloudEvents attributes.
+// maxAlert is how long an alert may be: a message has room for its headers, too.
+const maxAlert = streams.MaxPayload - 64<<10
+
+// publication of a revision, with its CloudEvents attributes. Of one that no message
+// has room for, as when it is full of what somebody made up, what matters least is
+// left out: it must not stop those beside it.
 func publication(a *alert.Alert, subject string) (stage.Publication, error) {
 	data, err := a.JSON()
+	if err == nil && len(data) > maxAlert {
+		data, err = a.Cut().JSON()
+	}
 	if err != nil {
 		return stage.Publication{}, stage.Permanent(fmt.Errorf("encode alert %s: %w", a.ID, err))
 	}

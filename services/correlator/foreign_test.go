@@ -3,6 +3,7 @@ package correlator
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -37,6 +38,7 @@ func TestAMatchThatMeansNothingSilencesNoGroup(t *testing.T) {
 	}{
 		"a record that its batch does not have":  {bell, func(_ *trailbellv1.MatchBatch, m *trailbellv1.Match) { m.Record = 99 }},
 		"a batch that is none":                   {bell, func(b *trailbellv1.MatchBatch, _ *trailbellv1.Match) { b.EventsSequence = 1 }},
+		"an identity that is too long":           {bell, func(_ *trailbellv1.MatchBatch, m *trailbellv1.Match) { m.Identity += strings.Repeat("\x01", 600<<10) }},
 		"a time behind all times":                {bell, func(_ *trailbellv1.MatchBatch, m *trailbellv1.Match) { m.Time = math.MaxInt64 }},
 		"a group without its fields":             {bell, func(_ *trailbellv1.MatchBatch, m *trailbellv1.Match) { m.Group = nil }},
 		"a level that its chain does not have":   {chained, func(_ *trailbellv1.MatchBatch, m *trailbellv1.Match) { m.Counts[0].Level = 2 }},

@@ -675,6 +675,26 @@ func TestEvidenceIsNotTakenFromAnotherStreamOfEvents(t *testing.T) {
 	}
 }
 
+// Records may hold texts that no message has room for.
+func TestAnAlertIsPublishedWhateverItsRecordsHold(t *testing.T) {
+	s := natstest.Start(t, natstest.Limits())
+	_, js := natstest.Connect(t, s)
+	stop := run(t, s, ruleSet(t, bell), options(), "a")
+	publishRecords(t, js, "object", fiveLogins("id", 7), func(l login) string {
+		if l.id != "id-4" { // the first at which the condition holds
+			return l.record()
+		}
+		// What is not UTF-8 becomes three bytes.
+		return strings.TrimSuffix(l.record(), "}") + `,"userIdentity":{"type":"IAMUser","userName":"` + strings.Repeat("\xff", 3<<20) + `"}}`
+	})
+	settle(t, js)
+	stop()
+	a := only(t, js)
+	if a.Count != 5 || len(a.EventIDs) != 5 || !strings.HasSuffix(a.Actor, "…") || len(a.Actor) > 2000 {
+		t.Errorf("count %d, identities %s, an actor of %d bytes; want all five, and the beginning of a name", a.Count, a.EventIDs, len(a.Actor))
+	}
+}
+
 // EVENTS may lose its end when the power fails, and has other records there then.
 func TestEvidenceIsNotTakenFromWhatReplacedIt(t *testing.T) {
 	s := natstest.Start(t, natstest.Limits())

@@ -245,6 +245,10 @@ func (c *bucket) Get(ctx context.Context, key string) (entry jetstream.KeyValueE
 	return entry, err
 }
 
+func (c *bucket) Create(ctx context.Context, key string, data []byte, _ ...jetstream.KVCreateOpt) (uint64, error) {
+	return c.Update(ctx, key, data, 0)
+}
+
 func (c *bucket) Update(ctx context.Context, key string, data []byte, revision uint64) (next uint64, err error) {
 	err = c.client.ask(ctx, "set "+key, func() error {
 		if v := c.client.server.values[key]; v != nil && v.revision != revision || v == nil && revision != 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trailbell/trailbell/internal/cloudtrail"
 	"github.com/trailbell/trailbell/internal/streams"
 	trailbellv1 "github.com/trailbell/trailbell/proto/trailbell/v1"
 	"github.com/trailbell/trailbell/sigma"
@@ -137,10 +138,11 @@ func (w *windows) fold(m message) {
 	w.share.add(m.stored/second, w.size-before)
 }
 
-// fits reports whether a correlation has the levels for which a match counts.
-// Anybody who may publish can write what no matcher does.
+// fits reports whether a match can be one of a correlation: it counts for levels
+// that there are, and has the identity of a record. Anybody who may publish can
+// write what no matcher does.
 func fits(c *sigma.CompiledCorrelation, match *trailbellv1.Match) bool {
-	return !slices.ContainsFunc(match.GetCounts(), func(n *trailbellv1.Count) bool {
+	return len(match.GetIdentity()) <= cloudtrail.MaxIdentity && !slices.ContainsFunc(match.GetCounts(), func(n *trailbellv1.Count) bool {
 		return n.GetLevel() >= uint32(len(c.Levels()))
 	})
 }
