@@ -203,7 +203,7 @@ func TestSoak(t *testing.T) {
 	// Small enough to be full before a long soak is judged: what is forgotten is
 	// a minute and a half old, and nothing comes as late. What the logs hold counts,
 	// too, since the server reads all of MATCHES for whoever takes a partition over.
-	configuration := configure(t, dir, fmt.Sprintf(`lister: {interval: 1s, look_back: %s}
+	configuration := configure(t, dir, fmt.Sprintf(`lister: {interval: 5s, look_back: %s}
 data_dir: %s
 streams: {events: 64MiB, matches: 16MiB}
 correlator: {max_events: 5000, rules: {disable: %s}}

@@ -48,6 +48,10 @@ const gone = 0
 // keptBytes bounds the batches held decompressed: about half a megabyte each.
 const keptBytes = 24 << 20
 
+// keptFor is how long a batch is held that nobody reads. The revisions of an alert
+// follow each other within seconds, and a storm of alerts is soon over.
+const keptFor = time.Minute
+
 // loadAtOnce bounds the batches that are being loaded, which come on top of those
 // that are held.
 const loadAtOnce = 8
@@ -66,7 +70,8 @@ type batch struct {
 	identities      []string
 	data            []byte // nil if EVENTS does not hold the batch any more
 
-	size int // in bytes, as long as it is kept
+	read time.Time // last
+	size int       // in bytes, as long as it is kept
 }
 
 // bytes returns how much memory a batch takes, about. Identities may be as long as
@@ -119,11 +124,17 @@ func (e *evidence) read(ctx context.Context, of window.Event) ([]byte, alert.Obj
 func (e *evidence) batch(ctx context.Context, sequence uint64) *batch {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	now := time.Now()
+	for old := e.used.Back(); old != nil && now.Sub(old.Value.(*batch).read) > keptFor; old = e.used.Back() {
+		e.drop(old)
+	}
 	if at, ok := e.kept[sequence]; ok {
 		e.used.MoveToFront(at)
-		return at.Value.(*batch)
+		b := at.Value.(*batch)
+		b.read = now
+		return b
 	}
-	b := &batch{sequence: sequence}
+	b := &batch{sequence: sequence, read: now}
 	b.load = sync.OnceValue(func() error {
 		// Others may wait for it who go on when this one ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadWithin)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -54,6 +55,29 @@ func TestKeptBatchesStayWithinTheirBound(t *testing.T) {
 	if kept == 0 || kept > keptBytes {
 		t.Errorf("the identities of the kept batches take %d bytes, want some and at most %d", kept, keptBytes)
 	}
+}
+
+func TestABatchThatNobodyReadsIsNotKept(t *testing.T) {
+	data := eventBatch(t, "object", "test.amazonaws.com", []entry{{id: "id", time: start, record: "{}"}})
+	synctest.Test(t, func(t *testing.T) {
+		var loaded []uint64
+		e := newEvidence(shop(func(_ context.Context, sequence uint64) ([]byte, error) {
+			loaded = append(loaded, sequence)
+			return data, nil
+		}), natstest.Quiet)
+		for _, sequence := range []uint64{1, 2, 1, 1, 2} {
+			if _, _, err := e.read(t.Context(), window.Event{ID: "id", Evidence: window.Ref{Sequence: sequence}}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(keptFor * 2 / 5) // in between the reads of 1 less than a minute goes by, and of 2 more
+		}
+		if want := []uint64{1, 2, 2}; !slices.Equal(loaded, want) {
+			t.Errorf("loaded %d, want %d", loaded, want)
+		}
+		if n := len(e.kept); n != 2 || e.used.Len() != n || e.size != 2*e.kept[1].Value.(*batch).size {
+			t.Errorf("%d batches are kept, %d in order, of %d bytes", n, e.used.Len(), e.size)
+		}
+	})
 }
 
 // readAll reads a record of so many batches, all at once.
