@@ -200,13 +200,14 @@ func TestSoak(t *testing.T) {
 	}
 	archive := filepath.Join(dir, "alerts.ndjson")
 	nats := freeAddress(t)
-	// Small enough to be full before a long soak is judged: what is forgotten is
-	// a minute and a half old, and nothing comes as late. What the logs hold counts,
+	// Small enough to be full before a long soak is judged, and large enough for
+	// the records of one attack, which arrive within a minute, while `up` owns all
+	// partitions: then it has room for those of 90 seconds. What the logs hold counts,
 	// too, since the server reads all of MATCHES for whoever takes a partition over.
 	configuration := configure(t, dir, fmt.Sprintf(`lister: {interval: 5s, look_back: %s}
 data_dir: %s
 streams: {events: 64MiB, matches: 16MiB}
-correlator: {max_events: 5000, rules: {disable: %s}}
+correlator: {max_events: 12000, rules: {disable: %s}}
 forwarder: {sinks: [{name: archive, type: file, path: %s}]}
 `, (hours+24)*time.Hour, store, tooDense, archive))
 	env := environment(t)
